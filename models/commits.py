@@ -1,0 +1,262 @@
+"""Commit a slice's chunks, and say INDEXED only after the index was read back.
+
+The upsert stage writes points first. ``commit_chunks`` then makes the new chunks visible and retires the old ones
+in one transaction, for those documents whose generation is still the newest; search, which joins its hits to
+these rows, switches from the old revision to the new one at that moment. ``finish_slice`` removes the retired rows
+once their points are verified gone, and ends the slice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from models.leases import fence, finish, record_failures
+from models.session import transaction
+from models.transitions import document_move
+from pipeline.identity import model_id
+from pipeline.states import DocumentEvent
+from pipeline.types import Action, Chunk, Claim, DocumentRef, EmbeddingModel, Failure
+from pipeline.upsert import CommittedChunk, DocumentPlan
+from pipeline.work import Stray, UpsertWork
+
+_TO_UPSERT = text(
+    "SELECT d.id, d.path, d.language, rd.generation, rd.revision, rd.action, d.generation > rd.generation, cs.data"
+    " FROM run_documents rd JOIN documents d ON d.id = rd.document_id"
+    " LEFT JOIN chunk_sets cs ON cs.document_id = d.id AND cs.generation = rd.generation"
+    " WHERE rd.slice_id = :slice AND rd.outcome = 'pending' ORDER BY d.id"
+)
+_COMMITTED = text(
+    "SELECT id, ordinal, start_byte, end_byte, start_line, end_line, kind, name, scope, metadata, text_hash,"
+    " embed_hash, document_id, model_id, generation, retired_at IS NOT NULL FROM chunks"
+    " WHERE document_id = ANY(CAST(:ids AS uuid[]))"
+)
+_LOCK_CURRENT = text(
+    "SELECT d.id FROM documents d JOIN run_documents rd ON rd.document_id = d.id AND rd.generation = d.generation"
+    " WHERE rd.slice_id = :slice AND rd.outcome = 'pending' AND d.id = ANY(CAST(:ids AS uuid[]))"
+    " ORDER BY d.id FOR UPDATE OF d"
+)
+_SAVE_CHUNKS = text(
+    "INSERT INTO chunks (id, document_id, model_id, generation, ordinal, kind, name, scope, metadata,"
+    " start_byte, end_byte, start_line, end_line, text_hash, embed_hash)"
+    " SELECT id, document_id, :model, generation, ordinal, kind, name, scope, metadata, start_byte, end_byte,"
+    " start_line, end_line, text_hash, embed_hash FROM unnest(CAST(:ids AS uuid[]), CAST(:documents AS uuid[]),"
+    " CAST(:generations AS bigint[]), CAST(:ordinals AS int[]), CAST(:kinds AS text[]), CAST(:names AS text[]),"
+    " CAST(:scopes AS jsonb[]), CAST(:metadatas AS jsonb[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[]),"
+    " CAST(:start_lines AS int[]), CAST(:end_lines AS int[]), CAST(:text_hashes AS bytea[]),"
+    " CAST(:embed_hashes AS bytea[])) AS t(id, document_id, generation, ordinal, kind, name, scope, metadata,"
+    " start_byte, end_byte, start_line, end_line, text_hash, embed_hash)"
+    " ON CONFLICT (id) DO UPDATE SET model_id = excluded.model_id, generation = excluded.generation,"
+    " ordinal = excluded.ordinal, kind = excluded.kind, name = excluded.name, scope = excluded.scope,"
+    " metadata = excluded.metadata, start_byte = excluded.start_byte, end_byte = excluded.end_byte,"
+    " start_line = excluded.start_line, end_line = excluded.end_line, text_hash = excluded.text_hash,"
+    " embed_hash = excluded.embed_hash, retired_at = NULL, updated_at = now()"
+)
+_RETIRE = text(
+    "UPDATE chunks SET retired_at = now(), updated_at = now()"
+    " WHERE id = ANY(CAST(:ids AS uuid[])) AND retired_at IS NULL"
+)
+_COMMIT_DOCUMENTS = text(
+    "UPDATE documents d SET committed_generation = d.generation, committed_revision = d.revision,"
+    " versions = :versions, encoding = coalesce(cs.encoding, ''), updated_at = now() FROM documents x"
+    " LEFT JOIN chunk_sets cs ON cs.document_id = x.id AND cs.generation = x.generation"
+    " WHERE x.id = d.id AND d.id = ANY(CAST(:ids AS uuid[]))"
+)
+_COUNT_POINTS = text(
+    "UPDATE slices SET points_written = points_written + :written, points_updated = points_updated + :updated"
+    " WHERE id = :slice"
+)
+_PURGE = text("DELETE FROM chunks WHERE id = ANY(CAST(:ids AS uuid[])) AND retired_at IS NOT NULL")
+_COUNT_DELETED = text("UPDATE slices SET points_deleted = points_deleted + :deleted WHERE id = :slice")
+_FROM_SLICE = (
+    "rd.document_id = d.id AND rd.slice_id = :slice AND rd.outcome = 'pending'"
+    " AND rd.generation = d.generation AND d.committed_generation = d.generation"
+)
+_INDEXED = text(
+    document_move(
+        DocumentEvent.INDEX,
+        sets="indexed_generation = d.generation, error = '', message = ''",
+        source="run_documents rd",
+        where=f"{_FROM_SLICE} AND rd.action = 'index'",
+    )
+)
+_DELETED = text(
+    document_move(
+        DocumentEvent.DELETE,
+        sets="indexed_generation = d.generation, deleted_at = now(), error = '', message = ''",
+        source="run_documents rd",
+        where=f"{_FROM_SLICE} AND rd.action = 'delete'",
+    )
+)
+_OUTCOMES = text(
+    "UPDATE run_documents rd SET finished_at = now(), outcome = CASE WHEN d.generation > rd.generation"
+    " THEN 'superseded' WHEN rd.action = 'delete' THEN 'deleted' ELSE 'indexed' END FROM documents d"
+    " WHERE d.id = rd.document_id AND rd.slice_id = :slice AND rd.outcome = 'pending'"
+    " AND (d.generation > rd.generation OR d.indexed_generation = rd.generation)"
+)
+_DROP_CHUNK_SETS = text(
+    "DELETE FROM chunk_sets cs USING run_documents rd WHERE rd.slice_id = :slice"
+    " AND cs.document_id = rd.document_id AND cs.generation <= rd.generation"
+)
+_STRAYS = text(
+    "SELECT t.id, t.generation FROM unnest(CAST(:ids AS uuid[]), CAST(:documents AS uuid[]),"
+    " CAST(:generations AS bigint[])) AS t(id, document_id, generation)"
+    " JOIN documents d ON d.id = t.document_id WHERE d.generation > t.generation"
+    " AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = t.id AND c.retired_at IS NULL)"
+)
+
+
+class Commits:
+    """The part of the ledger that the upsert stage uses."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def documents_to_upsert(self, claim: Claim) -> list[UpsertWork]:
+        """Return the slice's unfinished documents with their new and their committed chunks."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(_TO_UPSERT, {"slice": claim.token.slice_id}).all()
+            committed = _committed(connection, [row[0] for row in rows])
+        return [
+            UpsertWork(DocumentRef(*row[:5]), Action(row[5]), row[7], committed.get(row[0], ()), row[6]) for row in rows
+        ]
+
+    def commit_chunks(
+        self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel, versions: str
+    ) -> frozenset[UUID]:
+        """Make the plans' chunks the committed ones, for documents that no newer generation has overtaken.
+
+        Returns the ids of the documents that were committed.
+
+        Raises:
+            ClaimLost: The lease was taken over; nothing was written.
+        """
+        with transaction(self._engine) as connection:
+            fence(connection, claim)
+            ids = [plan.document.id for plan in plans]
+            current = frozenset(
+                connection.execute(_LOCK_CURRENT, {"slice": claim.token.slice_id, "ids": ids}).scalars()
+            )
+            accepted = [plan for plan in plans if plan.document.id in current]
+            if accepted:
+                _write(connection, claim, accepted, model, versions)
+        return current
+
+    def finish_slice(self, claim: Claim, purged: Collection[UUID], failures: Sequence[Failure]) -> None:
+        """Remove the rows of verified deletions, record every document's outcome, and end the slice.
+
+        Raises:
+            ClaimLost: The lease was taken over; nothing was written.
+        """
+        values = {"slice": claim.token.slice_id}
+        with transaction(self._engine) as connection:
+            fence(connection, claim)
+            if purged:
+                connection.execute(_PURGE, {"ids": list(purged)})
+                connection.execute(_COUNT_DELETED, {**values, "deleted": len(purged)})
+            record_failures(connection, claim, failures)
+            connection.execute(_INDEXED, values)
+            connection.execute(_DELETED, values)
+            connection.execute(_OUTCOMES, values)
+            connection.execute(_DROP_CHUNK_SETS, values)
+            finish(connection, claim)
+
+    def strays(self, written: Iterable[tuple[UUID, DocumentRef]]) -> list[Stray]:
+        """Return which of these points no committed chunk stands for, in documents that were overtaken since.
+
+        While a document's generation is still the newest, another worker may be writing these very points, so
+        they are no strays.
+        """
+        pairs = list(written)
+        if not pairs:
+            return []
+        columns = {
+            "ids": [point_id for point_id, _ in pairs],
+            "documents": [document.id for _, document in pairs],
+            "generations": [document.generation for _, document in pairs],
+        }
+        with transaction(self._engine) as connection:
+            return [Stray(*row) for row in connection.execute(_STRAYS, columns).all()]
+
+
+def _committed(connection: Connection, ids: list[UUID]) -> dict[UUID, tuple[CommittedChunk, ...]]:
+    grouped: dict[UUID, list[CommittedChunk]] = {}
+    for row in connection.execute(_COMMITTED, {"ids": ids}):
+        grouped.setdefault(row.document_id, []).append(_committed_chunk(row))
+    return {document: tuple(chunks) for document, chunks in grouped.items()}
+
+
+def _committed_chunk(row: Row[Any]) -> CommittedChunk:
+    chunk = Chunk(
+        id=row.id,
+        ordinal=row.ordinal,
+        start=row.start_byte,
+        end=row.end_byte,
+        start_line=row.start_line,
+        end_line=row.end_line,
+        kind=row.kind,
+        name=row.name,
+        scope=tuple(row.scope),
+        scope_signatures=tuple(row.metadata["scope_signatures"]),
+        defines=tuple(row.metadata["defines"]),
+        text_hash=row.text_hash,
+        embed_hash=row.embed_hash,
+    )
+    return CommittedChunk(chunk, row.model_id, row.generation, is_retired=row[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    document: DocumentRef
+    chunk: Chunk
+    generation: int
+
+
+def _write(
+    connection: Connection, claim: Claim, plans: list[DocumentPlan], model: EmbeddingModel, versions: str
+) -> None:
+    rows = [
+        _Written(plan.document, chunk, plan.document.generation)
+        for plan in plans
+        for chunk in (*plan.writes, *plan.moves)
+    ]
+    rows += [_Written(plan.document, chunk, generation) for plan in plans for chunk, generation in plan.shifts]
+    if rows:
+        connection.execute(_SAVE_CHUNKS, {"model": model_id(model.key), **_columns(rows)})
+    retired = [chunk_id for plan in plans for chunk_id in plan.retired]
+    if retired:
+        connection.execute(_RETIRE, {"ids": retired})
+    connection.execute(_COMMIT_DOCUMENTS, {"versions": versions, "ids": [plan.document.id for plan in plans]})
+    counts = {
+        "slice": claim.token.slice_id,
+        "written": sum(len(plan.writes) for plan in plans),
+        "updated": sum(len(plan.moves) for plan in plans),
+    }
+    connection.execute(_COUNT_POINTS, counts)
+
+
+def _columns(rows: list[_Written]) -> dict[str, list[object]]:
+    chunks = [row.chunk for row in rows]
+    return {
+        "ids": [chunk.id for chunk in chunks],
+        "documents": [row.document.id for row in rows],
+        "generations": [row.generation for row in rows],
+        "ordinals": [chunk.ordinal for chunk in chunks],
+        "kinds": [chunk.kind for chunk in chunks],
+        "names": [chunk.name for chunk in chunks],
+        "scopes": [json.dumps(chunk.scope) for chunk in chunks],
+        "metadatas": [
+            json.dumps({"scope_signatures": chunk.scope_signatures, "defines": chunk.defines}) for chunk in chunks
+        ],
+        "starts": [chunk.start for chunk in chunks],
+        "ends": [chunk.end for chunk in chunks],
+        "start_lines": [chunk.start_line for chunk in chunks],
+        "end_lines": [chunk.end_line for chunk in chunks],
+        "text_hashes": [chunk.text_hash for chunk in chunks],
+        "embed_hashes": [chunk.embed_hash for chunk in chunks],
+    }

@@ -1,0 +1,246 @@
+"""Accept what a producer plans: blobs, documents, slices and run rows in one transaction per slice.
+
+Documents get their new generation here, and nothing is sent before this is committed. One producer at a time plans
+a source; it holds an advisory lock that dies with its connection, so that the order of generations is the order in
+which files were read, and so that a dead producer is recognised by its lock being free.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Engine, text
+
+from models.runs import PRIORITY_RANK
+from models.session import transaction
+from models.transitions import document_move
+from pipeline.errors import TransientError
+from pipeline.identity import document_id
+from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
+from pipeline.plan import KnownDocument
+from pipeline.states import DOCUMENT_TRANSITIONS, DocumentEvent
+from pipeline.types import Priority, Stage
+
+#: Seconds between two looks at a source that another producer is planning.
+_LOCK_POLL = 0.2
+#: zlib's fastest level: on source code within 15 % of the default level's size at a third of its time.
+_COMPRESSION = 1
+#: The key of a source's planning lock.
+LOCK_KEY = "hashtextextended('plan:' || CAST({source} AS text), 0)"
+
+_TRY_LOCK = text(f"SELECT pg_try_advisory_lock({LOCK_KEY.format(source='CAST(:source AS uuid)')})")
+_UNLOCK = text(f"SELECT pg_advisory_unlock({LOCK_KEY.format(source='CAST(:source AS uuid)')})")
+_INTERRUPT_OLDER = text(
+    "UPDATE runs SET plan_state = 'interrupted', updated_at = now() WHERE source_id = :source"
+    " AND plan_state = 'planning'"
+)
+_OPEN = text("INSERT INTO runs (id, source_id, priority, plan_state) VALUES (:id, :source, :priority, 'planning')")
+_CLOSE = text(
+    "UPDATE runs SET plan_state = 'planned', planned_at = now(), updated_at = now(), seen = :seen,"
+    " unchanged = :unchanged, skipped = CAST(:skipped AS jsonb), withheld = :withheld, message = :message,"
+    " is_complete = :is_complete WHERE id = :run AND plan_state = 'planning'"
+)
+_KNOWN = text(
+    "SELECT id, path, stat, revision, generation,"
+    " state = 'indexed' AND indexed_generation = generation AND versions = :versions FROM documents"
+    " WHERE source_id = :source AND state NOT IN ('deleted', 'deleting') ORDER BY path COLLATE \"C\""
+)
+_SAVE_BLOBS = text(
+    "INSERT INTO blobs (sha256, size, data) SELECT DISTINCT ON (sha256) sha256, size, data"
+    " FROM unnest(CAST(:shas AS bytea[]), CAST(:sizes AS bigint[]), CAST(:datas AS bytea[]))"
+    " AS t(sha256, size, data) ORDER BY sha256 ON CONFLICT DO NOTHING"
+)
+_ACCEPTED = DOCUMENT_TRANSITIONS[DocumentEvent.ACCEPT][1].value
+_ACCEPT = text(
+    "INSERT INTO documents AS d (id, tenant_id, project_id, source_id, path, language, generation, revision, size,"
+    f" stat, state) SELECT id, :tenant, :project, :source, path, language, 1, revision, size, stat, '{_ACCEPTED}'"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:paths AS text[]), CAST(:languages AS text[]),"
+    " CAST(:shas AS bytea[]), CAST(:sizes AS bigint[]), CAST(:stats AS text[]))"
+    " AS t(id, path, language, revision, size, stat) ORDER BY id"
+    " ON CONFLICT (id) DO UPDATE SET generation = d.generation + 1, revision = excluded.revision,"
+    " language = excluded.language, size = excluded.size, stat = excluded.stat, state = excluded.state,"
+    " error = '', message = '', deleted_at = NULL, updated_at = now() RETURNING d.id, d.generation, d.revision"
+)
+_ACCEPT_DELETIONS = text(
+    document_move(
+        DocumentEvent.ACCEPT_DELETION,
+        sets="generation = d.generation + 1, revision = NULL, stat = ''",
+        source="unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[])) AS t(id, generation)",
+        where="d.id = t.id AND d.generation = t.generation",
+        returning="d.id, d.generation, d.revision",
+    )
+)
+_ACCEPT_BROKEN = text(
+    "INSERT INTO documents AS d (id, tenant_id, project_id, source_id, path, language, generation, state, error,"
+    " message) SELECT id, :tenant, :project, :source, path, 'text', 0, 'failed', error, message"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:paths AS text[]), CAST(:errors AS text[]), CAST(:messages AS text[]))"
+    " AS t(id, path, error, message) ORDER BY id ON CONFLICT (id) DO NOTHING"
+)
+_ADD_BROKEN = text(
+    "INSERT INTO run_documents (run_id, document_id, action, is_new, generation, outcome, error, message,"
+    " finished_at) SELECT :run, t.id, 'index', is_new, d.generation, 'failed', t.error, t.message, now()"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:news AS bool[]), CAST(:errors AS text[]), CAST(:messages AS text[]))"
+    " AS t(id, is_new, error, message) JOIN documents d ON d.id = t.id"
+)
+_ADD_SLICE = text(
+    "INSERT INTO slices (id, run_id, stage, state, priority) VALUES (:slice, :run, :stage, 'ready', :priority)"
+)
+_ADD_DOCUMENTS = text(
+    "INSERT INTO run_documents (run_id, document_id, slice_id, action, is_new, generation, revision, outcome)"
+    " SELECT :run, id, :slice, :action, is_new, generation, revision, 'pending' FROM unnest(CAST(:ids AS uuid[]),"
+    " CAST(:news AS bool[]), CAST(:generations AS bigint[]), CAST(:shas AS bytea[]))"
+    " AS t(id, is_new, generation, revision)"
+)
+_REFRESH_STATS = text(
+    "UPDATE documents d SET stat = t.stat FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]),"
+    " CAST(:stats AS text[])) AS t(id, generation, stat) WHERE d.id = t.id AND d.generation = t.generation"
+)
+_NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
+
+
+class SourceBusy(TransientError):
+    """Another ingestion is planning this source; wait for it to finish, or look at it with `mobius runs`."""
+
+
+class Intake:
+    """The part of the ledger that producers use."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def planning(
+        self, source: SourceRef, priority: Priority, *, patience: float, on_wait: Callable[[], None]
+    ) -> Iterator[OpenRun]:
+        """Open a run and hold the source's planning lock for the block. ``patience``: seconds to wait for it.
+
+        Raises:
+            SourceBusy: Another producer plans this source for longer than that.
+        """
+        run = OpenRun(uuid4(), source, priority)
+        values = {"source": source.id, "id": run.id, "priority": PRIORITY_RANK[priority.value]}
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            _lock(connection, source.id, patience, on_wait)
+            try:
+                connection.execute(_INTERRUPT_OLDER, values)
+                connection.execute(_OPEN, values)
+                yield run
+            finally:
+                connection.execute(_UNLOCK, values)
+
+    def known_documents(self, source: SourceRef, versions: str) -> Iterator[KnownDocument]:
+        """Yield the source's documents in the order of their paths, as they are at the first one."""
+        with self._engine.connect() as connection, connection.begin():
+            # The walk may take longer between two rows than idle transactions are allowed to.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            rows = connection.execution_options(stream_results=True, yield_per=2_000).execute(
+                _KNOWN, {"source": source.id, "versions": versions}
+            )
+            for row in rows:
+                yield KnownDocument(*row)
+
+    def accept(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> None:
+        """Take on one slice of new revisions: each document's generation grows by one."""
+        ids = [document_id(run.source.id, document.path) for document in documents]
+        is_new = dict(zip(ids, (document.is_new for document in documents), strict=True))
+        columns = {
+            "ids": ids,
+            "paths": [document.path for document in documents],
+            "languages": [document.language for document in documents],
+            "shas": [document.revision for document in documents],
+            "sizes": [len(document.data) for document in documents],
+            "stats": [document.stat for document in documents],
+            "datas": [zlib.compress(document.data, _COMPRESSION) for document in documents],
+        }
+        with transaction(self._engine) as connection:
+            connection.execute(_SAVE_BLOBS, columns)
+            rows = connection.execute(_ACCEPT, {**columns, **_owner(run)}).all()
+            _add_slice(connection, run, Stage.PARSE, "index", [(*row, is_new[row[0]]) for row in rows])
+
+    def accept_deletions(self, run: OpenRun, deletions: Sequence[AcceptedDeletion]) -> None:
+        """Take on one slice of deletions; a document that changed since the plan saw it is left alone."""
+        columns = {
+            "ids": [deletion.document_id for deletion in deletions],
+            "generations": [deletion.generation for deletion in deletions],
+        }
+        with transaction(self._engine) as connection:
+            rows = connection.execute(_ACCEPT_DELETIONS, columns).all()
+            if rows:
+                _add_slice(connection, run, Stage.UPSERT, "delete", [(*row, False) for row in rows])
+
+    def record_broken(self, run: OpenRun, broken: Sequence[BrokenDocument]) -> None:
+        """Record files that could not be read as failed in this run."""
+        columns = {
+            "ids": [document_id(run.source.id, item.path) for item in broken],
+            "paths": [item.path for item in broken],
+            "errors": [item.error for item in broken],
+            "messages": [item.message for item in broken],
+            "news": [item.is_new for item in broken],
+        }
+        with transaction(self._engine) as connection:
+            connection.execute(_ACCEPT_BROKEN, {**columns, **_owner(run)})
+            connection.execute(_ADD_BROKEN, {**columns, "run": run.id})
+
+    def refresh_stats(self, stats: Sequence[tuple[UUID, int, str]]) -> None:
+        """Remember newer file status of unchanged documents: (document id, generation, stat)."""
+        ids, generations, keys = (list(column) for column in zip(*stats, strict=True))
+        with transaction(self._engine) as connection:
+            connection.execute(_REFRESH_STATS, {"ids": ids, "generations": generations, "stats": keys})
+
+    def close(self, run: OpenRun, summary: PlanSummary) -> None:
+        """End the planning of a run; from here on its state is that of its documents."""
+        values = {
+            "run": run.id,
+            "seen": summary.seen,
+            "unchanged": summary.unchanged,
+            "skipped": json.dumps(summary.skipped),
+            "withheld": summary.withheld,
+            "message": summary.message,
+            "is_complete": summary.is_complete,
+        }
+        with transaction(self._engine) as connection:
+            connection.execute(_CLOSE, values)
+
+
+def _lock(connection: Connection, source_id: UUID, patience: float, on_wait: Callable[[], None]) -> None:
+    deadline = time.monotonic() + patience
+    waited = False
+    while not connection.execute(_TRY_LOCK, {"source": source_id}).scalar_one():
+        if time.monotonic() > deadline:
+            raise SourceBusy
+        if not waited:
+            on_wait()
+        waited = True
+        time.sleep(_LOCK_POLL)
+
+
+def _add_slice(
+    connection: Connection, run: OpenRun, stage: Stage, action: str, rows: list[tuple[UUID, int, bytes | None, bool]]
+) -> None:
+    slice_id = uuid4()
+    values = {"slice": slice_id, "run": run.id, "stage": stage.value, "priority": PRIORITY_RANK[run.priority.value]}
+    ids, generations, revisions, news = (list(column) for column in zip(*rows, strict=True))
+    connection.execute(_ADD_SLICE, values)
+    connection.execute(
+        _ADD_DOCUMENTS,
+        {
+            "run": run.id,
+            "slice": slice_id,
+            "action": action,
+            "ids": ids,
+            "news": news,
+            "generations": generations,
+            "shas": revisions,
+        },
+    )
+    connection.execute(_NOTIFY)
+
+
+def _owner(run: OpenRun) -> dict[str, UUID]:
+    scope = run.source.scope
+    return {"tenant": scope.tenant_id, "project": scope.project_id, "source": run.source.id}

@@ -1,0 +1,159 @@
+"""Claim a stage of a slice, keep the claim alive, hand it back; every later write is fenced by the claim.
+
+A claim matches (slice, stage, seq) in one UPDATE, so a stale or duplicate message claims nothing. ``owner`` is
+fresh for each claim: a worker that wakes up after its lease was taken over finds that it may write nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, text
+
+from models.session import transaction
+from models.transitions import document_move, slice_move
+from pipeline.errors import ClaimLost
+from pipeline.states import DocumentEvent, SliceEvent
+from pipeline.types import Claim, Failure, Scope, Stage, Token
+
+#: Characters of an error message that are kept.
+MESSAGE_LENGTH = 2_000
+
+_CLAIM = text(
+    slice_move(
+        SliceEvent.CLAIM,
+        sets="owner = :owner, worker = :worker, lease_until = now() + make_interval(secs => :lease),"
+        " attempts = s.attempts + 1",
+        source="runs r JOIN sources src ON src.id = r.source_id JOIN projects p ON p.id = src.project_id",
+        where="r.id = s.run_id AND s.id = :slice AND s.stage = :stage AND s.seq = :seq",
+        returning="s.run_id, r.source_id, p.id, p.tenant_id, s.attempts",
+    )
+)
+_EXTEND = text(
+    "UPDATE slices SET lease_until = now() + make_interval(secs => :lease) WHERE id = :slice AND owner = :owner"
+)
+_HAND_BACK = text(
+    slice_move(
+        SliceEvent.HAND_BACK,
+        sets="owner = NULL, lease_until = NULL, not_before = now() + make_interval(secs => :delay),"
+        " attempts = s.attempts - :forgiven, error = :error, message = :message",
+        where="s.id = :slice AND s.owner = :owner",
+    )
+)
+_FENCE = text("SELECT 1 FROM slices WHERE id = :slice AND owner = :owner FOR UPDATE")
+_ADVANCE = text(
+    slice_move(
+        SliceEvent.ADVANCE,
+        sets="stage = :next, seq = s.seq + 1, owner = NULL, lease_until = NULL, attempts = 0, not_before = NULL,"
+        " dispatched_at = now(), error = '', message = ''",
+        where="s.id = :slice AND s.owner = :owner",
+    )
+)
+_FINISH = text(
+    slice_move(
+        SliceEvent.FINISH,
+        sets="owner = NULL, lease_until = NULL, finished_at = now(), error = '', message = ''",
+        where="s.id = :slice AND s.owner = :owner",
+    )
+)
+_NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
+
+_FAIL_OUTCOMES = text(
+    "UPDATE run_documents rd SET outcome = 'failed', error = f.error, message = f.message, finished_at = now()"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:errors AS text[]), CAST(:messages AS text[])) AS f(id, error, message)"
+    " WHERE rd.slice_id = :slice AND rd.document_id = f.id AND rd.outcome = 'pending'"
+)
+_FAIL_DOCUMENTS = text(
+    document_move(
+        DocumentEvent.FAIL,
+        sets="error = rd.error, message = rd.message",
+        source="run_documents rd",
+        where="rd.document_id = d.id AND rd.generation = d.generation AND rd.slice_id = :slice"
+        " AND rd.outcome = 'failed' AND d.id = ANY(CAST(:ids AS uuid[]))",
+    )
+)
+
+
+class Leases:
+    """The part of the ledger that says who may work on a slice."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def claim(self, token: Token, worker: str, lease_seconds: float) -> Claim | None:
+        """Claim what the token allows; None if it is stale or a duplicate."""
+        owner = uuid4()
+        values = {"owner": owner, "worker": worker, "lease": lease_seconds, **_token(token)}
+        with transaction(self._engine) as connection:
+            row = connection.execute(_CLAIM, values).one_or_none()
+        if row is None:
+            return None
+        run_id, source_id, project_id, tenant_id, attempts = row
+        return Claim(token, owner, run_id, source_id, Scope(tenant_id, project_id), attempts)
+
+    def extend(self, claim: Claim, lease_seconds: float) -> bool:
+        """Extend the lease; False if it was taken over."""
+        with transaction(self._engine) as connection:
+            values = {"slice": claim.token.slice_id, "owner": claim.owner, "lease": lease_seconds}
+            return connection.execute(_EXTEND, values).rowcount == 1
+
+    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+        """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt.
+
+        False if the claim was lost meanwhile, which is as good.
+        """
+        values = {**_owned(claim), "delay": delay_seconds, "forgiven": int(forgive), "error": error}
+        with transaction(self._engine) as connection:
+            return connection.execute(_HAND_BACK, {**values, "message": storable(message)}).rowcount == 1
+
+
+def fence(connection: Connection, claim: Claim) -> None:
+    """Hold the claim's row for the rest of the transaction.
+
+    Raises:
+        ClaimLost: The lease was taken over.
+    """
+    if connection.execute(_FENCE, _owned(claim)).one_or_none() is None:
+        raise ClaimLost
+
+
+def advance(connection: Connection, claim: Claim, following: Stage) -> None:
+    """Move the slice to its next stage, whose message the chain now sends. The caller holds the fence."""
+    if connection.execute(_ADVANCE, {**_owned(claim), "next": following.value}).rowcount != 1:
+        raise ClaimLost
+
+
+def finish(connection: Connection, claim: Claim) -> None:
+    """End the slice and wake the dispatcher, whose window has room now. The caller holds the fence."""
+    if connection.execute(_FINISH, _owned(claim)).rowcount != 1:
+        raise ClaimLost
+    connection.execute(_NOTIFY)
+
+
+def record_failures(connection: Connection, claim: Claim, failures: Sequence[Failure]) -> None:
+    """Mark documents of the claimed slice as failed, with the class and the message of what went wrong."""
+    if not failures:
+        return
+    ids = [failure.document_id for failure in failures]
+    values = {
+        "slice": claim.token.slice_id,
+        "ids": ids,
+        "errors": [failure.error for failure in failures],
+        "messages": [storable(failure.message) for failure in failures],
+    }
+    connection.execute(_FAIL_OUTCOMES, values)
+    connection.execute(_FAIL_DOCUMENTS, {"slice": claim.token.slice_id, "ids": ids})
+
+
+def storable(message: str) -> str:
+    """Return a message that fits a text column: bounded, and without the NUL that Postgres refuses."""
+    return message.replace("\0", "\\0")[:MESSAGE_LENGTH]
+
+
+def _token(token: Token) -> dict[str, object]:
+    return {"slice": token.slice_id, "stage": token.stage.value, "seq": token.seq}
+
+
+def _owned(claim: Claim) -> dict[str, object]:
+    return {"slice": claim.token.slice_id, "owner": claim.owner}

@@ -1,0 +1,76 @@
+"""Open connections to Postgres, and say in the domain's words when it does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from pgvector.psycopg import register_vector
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from pipeline.errors import ServiceUnavailable
+
+#: Seconds to wait for a connection before Postgres counts as down.
+CONNECT_TIMEOUT = 5
+#: No statement of ours waits longer for a row that another transaction holds (milliseconds).
+LOCK_TIMEOUT = 30_000
+
+
+def driver_url(database_url: str) -> str:
+    """Return the URL with psycopg 3 as its driver, whichever of the usual spellings it came in."""
+    scheme, separator, rest = database_url.partition("://")
+    return f"postgresql+psycopg://{rest}" if separator and scheme in {"postgres", "postgresql"} else database_url
+
+
+def open_engine(database_url: str, *, pool_size: int) -> Engine:
+    """Return an engine with at most ``pool_size`` connections; nothing connects before the first use."""
+    engine = create_engine(
+        driver_url(database_url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "options": f"-c lock_timeout={LOCK_TIMEOUT} -c idle_in_transaction_session_timeout=60000",
+            "application_name": "mobius-ingest",
+        },
+    )
+    event.listen(engine, "connect", _register_vector)
+    return engine
+
+
+def _register_vector(connection: psycopg.Connection[Any], _record: object) -> None:
+    # Before the first migration, and in a database without the extension, there is no such type yet.
+    found = connection.execute("SELECT 1 FROM pg_type WHERE typname = 'vector'").fetchone()
+    if found:
+        register_vector(connection)
+    connection.rollback()
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Run the block in one transaction.
+
+    Raises:
+        ServiceUnavailable: Postgres is down, was restarted, or timed out.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (OperationalError, PoolTimeoutError) as exc:
+        raise ServiceUnavailable("Postgres", _first_line(exc)) from exc
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            raise ServiceUnavailable("Postgres", _first_line(exc)) from exc
+        raise
+
+
+def _first_line(exc: Exception) -> str:
+    cause = getattr(exc, "orig", None) or exc
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    return f"Postgres does not answer ({lines[0]}); check that it runs and that DATABASE_URL is right."

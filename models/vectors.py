@@ -1,0 +1,126 @@
+"""Buy every embedding once: reserve what is missing, store what was bought, give vectors to the upsert stage.
+
+A reservation lives exactly as long as the lease of the slice that made it, so a dead worker blocks nobody longer
+than its lease. Vectors are committed per provider call, outside any other work: a crash re-buys at most the calls
+in flight.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pgvector import Vector as PgVector
+from sqlalchemy import Engine, text
+
+from models.leases import advance, fence, record_failures
+from models.session import transaction
+from pipeline.identity import model_id
+from pipeline.types import Claim, DocumentRef, EmbeddingModel, EmbeddingReply, Failure, Stage, Vector
+from pipeline.work import EmbedWork, Reservation
+
+_TO_EMBED = text(
+    "SELECT d.id, d.path, d.language, rd.generation, rd.revision, b.data, cs.encoding, cs.data FROM run_documents rd"
+    " JOIN documents d ON d.id = rd.document_id AND d.generation = rd.generation"
+    " JOIN blobs b ON b.sha256 = rd.revision"
+    " JOIN chunk_sets cs ON cs.document_id = d.id AND cs.generation = rd.generation"
+    " WHERE rd.slice_id = :slice AND rd.outcome = 'pending' AND rd.action = 'index' ORDER BY d.id"
+)
+_REGISTER_MODEL = text(
+    "INSERT INTO models (id, provider, name, dims, header_version)"
+    " VALUES (:id, :provider, :name, :dims, :header_version) ON CONFLICT (id) DO NOTHING"
+)
+_UNBOUGHT = text(
+    "SELECT h FROM unnest(CAST(:hashes AS bytea[])) AS h WHERE NOT EXISTS"
+    " (SELECT 1 FROM embeddings e WHERE e.model_id = :model AND e.embed_hash = h AND e.vector IS NOT NULL)"
+)
+# Rows are taken in sorted order, so that two slices that want the same inputs cannot deadlock.
+_RESERVE = text(
+    "INSERT INTO embeddings (model_id, embed_hash, claimed_by)"
+    " SELECT :model, h, :slice FROM unnest(CAST(:hashes AS bytea[])) AS h ORDER BY h"
+    " ON CONFLICT (model_id, embed_hash) DO UPDATE SET claimed_by = excluded.claimed_by"
+    " WHERE embeddings.vector IS NULL AND (embeddings.claimed_by = excluded.claimed_by OR NOT EXISTS"
+    " (SELECT 1 FROM slices s WHERE s.id = embeddings.claimed_by AND s.state = 'running' AND s.lease_until > now()))"
+    " RETURNING embed_hash"
+)
+_STORE = text(
+    "INSERT INTO embeddings (model_id, embed_hash, vector)"
+    " SELECT :model, h, v FROM unnest(CAST(:hashes AS bytea[]), CAST(:vectors AS vector[])) AS t(h, v) ORDER BY h"
+    " ON CONFLICT (model_id, embed_hash) DO UPDATE SET vector = excluded.vector, claimed_by = NULL"
+    " WHERE embeddings.vector IS NULL"
+)
+_COUNT_CALL = text(
+    "UPDATE slices SET embedding_calls = embedding_calls + 1, embedding_inputs = embedding_inputs + :inputs,"
+    " embedding_tokens = embedding_tokens + :tokens WHERE id = :slice"
+)
+_RELEASE = text("DELETE FROM embeddings WHERE claimed_by = :slice AND vector IS NULL")
+
+
+class Embeddings:
+    """The part of the ledger that the embed stage uses."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def register_model(self, model: EmbeddingModel, header_version: int) -> None:
+        """Record the model, once; embeddings and chunks refer to it."""
+        row = {"id": model_id(model.key), "provider": model.provider, "name": model.name, "dims": model.dims}
+        with transaction(self._engine) as connection:
+            connection.execute(_REGISTER_MODEL, {**row, "header_version": header_version})
+
+    def documents_to_embed(self, claim: Claim) -> list[EmbedWork]:
+        """Return the slice's current chunk sets with the bytes they are cut from."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(_TO_EMBED, {"slice": claim.token.slice_id}).all()
+        return [EmbedWork(DocumentRef(*row[:5]), zlib.decompress(row[5]), row[6], row[7]) for row in rows]
+
+    def reserve_embeddings(self, claim: Claim, model: EmbeddingModel, hashes: Sequence[bytes]) -> Reservation:
+        """Reserve the inputs that nobody has bought or is buying; committed before the first call is made."""
+        values = {"model": model_id(model.key), "slice": claim.token.slice_id}
+        with transaction(self._engine) as connection:
+            wanted = list(connection.execute(_UNBOUGHT, {**values, "hashes": sorted(set(hashes))}).scalars())
+            if not wanted:
+                return Reservation(frozenset(), frozenset())
+            mine = frozenset(connection.execute(_RESERVE, {**values, "hashes": wanted}).scalars())
+            others = [embed_hash for embed_hash in wanted if embed_hash not in mine]
+            # What another slice bought between the two statements is neither mine nor awaited.
+            others = list(connection.execute(_UNBOUGHT, {**values, "hashes": others}).scalars()) if others else []
+        return Reservation(mine, frozenset(others))
+
+    def save_reply(self, claim: Claim, model: EmbeddingModel, reply: EmbeddingReply) -> None:
+        """Commit what one provider call brought, and count the call. Needs no lease: it is paid for."""
+        vectors = [PgVector(np.frombuffer(vector, dtype="<f4")) for vector in reply.vectors]
+        count = {"slice": claim.token.slice_id, "inputs": len(reply.call.inputs), "tokens": reply.tokens}
+        with transaction(self._engine) as connection:
+            connection.execute(
+                _STORE, {"model": model_id(model.key), "hashes": list(reply.call.hashes), "vectors": vectors}
+            )
+            connection.execute(_COUNT_CALL, count)
+
+    def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        """Record the failures, release what was reserved in vain, and advance to the upsert stage.
+
+        Raises:
+            ClaimLost: The lease was taken over; nothing was written.
+        """
+        with transaction(self._engine) as connection:
+            fence(connection, claim)
+            connection.execute(_RELEASE, {"slice": claim.token.slice_id})
+            record_failures(connection, claim, failures)
+            advance(connection, claim, Stage.UPSERT)
+
+    def vectors(self, model: EmbeddingModel, hashes: Sequence[bytes]) -> Mapping[bytes, Vector]:
+        """Return the stored vectors of these inputs; absent ones are absent."""
+        with transaction(self._engine) as connection:
+            # Binary, because a vector as text is five times as long and slow to parse.
+            driver = connection.connection.driver_connection
+            if driver is None:
+                raise RuntimeError("the connection is closed")
+            with driver.cursor(binary=True) as cursor:
+                rows = cursor.execute(
+                    "SELECT embed_hash, vector FROM embeddings"
+                    " WHERE model_id = %s AND embed_hash = ANY(%s) AND vector IS NOT NULL",
+                    (model_id(model.key), list(set(hashes))),
+                ).fetchall()
+        return {embed_hash: vector.to_numpy().astype("<f4").tobytes() for embed_hash, vector in rows}

@@ -1,0 +1,43 @@
+"""Derive every id and hash from content, so that the same work done twice names the same things.
+
+An edit elsewhere in a file keeps a chunk's id: it depends on the document, on the text of the chunk and, where the
+same text stands more than once in the document, on which occurrence it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID, uuid5
+
+#: The root of all derived ids; changing it would orphan every point ever written.
+NAMESPACE = UUID("6d0b1057-16e5-5a11-8f2e-6d6f62697573")
+
+
+def revision_of(data: bytes) -> bytes:
+    """Return the SHA-256 of a file's bytes: its revision."""
+    return hashlib.sha256(data).digest()
+
+
+def text_hash(body: bytes) -> bytes:
+    """Return the SHA-256 of a chunk's text."""
+    return hashlib.sha256(body).digest()
+
+
+def embed_hash(embedding_input: str) -> bytes:
+    """Return the SHA-256 of what the embedder is given (header and text)."""
+    return hashlib.sha256(embedding_input.encode()).digest()
+
+
+def document_id(source_id: UUID, path: str) -> UUID:
+    """Return the id of the document at ``path`` (relative, ``/`` separated) in a source."""
+    return uuid5(source_id, path)
+
+
+def chunk_id(document: UUID, body_hash: bytes, occurrence: int) -> UUID:
+    """Return the id of the ``occurrence``-th chunk (from 0) of ``document`` whose text has ``body_hash``."""
+    return uuid5(document, f"{body_hash.hex()}:{occurrence}")
+
+
+def model_id(key: str) -> UUID:
+    """Return the id of an embedding model from its key."""
+    return uuid5(NAMESPACE, f"model:{key}")

@@ -1,0 +1,180 @@
+"""The narrow doors between the domain and the world: what the stages need of an index, an embedder and a ledger.
+
+Adapters translate a vendor's errors into ``pipeline.errors`` at the boundary. ``pipeline.testing`` ships a fake of
+the index and of the embedder; the same contract tests run on the fakes and on the real adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from pipeline.types import (
+    Claim,
+    DocumentRef,
+    EmbeddingCall,
+    EmbeddingFault,
+    EmbeddingModel,
+    EmbeddingReply,
+    Failure,
+    Hit,
+    Point,
+    PointMove,
+    Retirement,
+    Scope,
+    SearchFilter,
+    StoredPoint,
+    Token,
+    Vector,
+)
+from pipeline.upsert import DocumentPlan
+from pipeline.work import (
+    ChunksMade,
+    ChunkWork,
+    EmbedWork,
+    OutlineMade,
+    ParseWork,
+    Reservation,
+    Stray,
+    Swept,
+    UpsertWork,
+)
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of one model. Lengths of reply and call always agree, and so do dimensions."""
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """The model whose vectors this embedder returns."""
+
+    def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
+        """Make the calls, several at once, and yield each reply as soon as it is there, in any order.
+
+        A call that failed yields a fault instead, after the adapter's own quick retries; the others go on.
+        Every call yields exactly once.
+        """
+
+    def embed_query(self, text: str) -> Vector:
+        """Return the vector for a search query.
+
+        Raises:
+            TransientError: The provider does not answer or asks to wait.
+            MisconfiguredError: The provider refuses the credentials or the model.
+        """
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+
+
+class Index(Protocol):
+    """The vector index of one embedding model. Every call is confined to one scope (tenant and project).
+
+    Writes return when the index has applied them. They are conditional on generations, so that a writer that
+    comes late can never overwrite or remove what a newer generation wrote.
+
+    Raises (every method):
+        ServiceUnavailable: The index does not answer.
+        BadCredentials: The index refuses the key.
+        DimensionMismatch: The collection holds vectors of other dimensions than the model's.
+    """
+
+    def ensure(self) -> None:
+        """Create the collection, its alias and its payload indexes where they are missing. Idempotent."""
+
+    def upsert(self, scope: Scope, points: Sequence[Point]) -> None:
+        """Write the points. A stored point whose generation is above the new one's stays as it is."""
+
+    def move(self, scope: Scope, moves: Sequence[PointMove]) -> None:
+        """Replace the payloads of existing points, each only where the stored generation is not above the new."""
+
+    def delete(self, scope: Scope, retirements: Sequence[Retirement]) -> None:
+        """Delete the points whose stored generation is below the retirement's ``below``; absent ones are fine."""
+
+    def retrieve(self, scope: Scope, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
+        """Return what the index holds for these ids within the scope; absent ids are absent."""
+
+    def search(self, scope: Scope, vector: Vector, limit: int, where: SearchFilter) -> Sequence[Hit]:
+        """Return the nearest points by cosine similarity, best first, at most ``limit``."""
+
+    def count(self, scope: Scope) -> int:
+        """Return how many points the scope holds, exactly."""
+
+    def ping(self) -> None:
+        """Return when the index answers."""
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+
+
+class Ledger(Protocol):
+    """The truth, as the stages and the dispatcher need it. Every method is one transaction.
+
+    Methods that take a claim and commit a stage write nothing and raise ``ClaimLost`` when the lease was taken
+    over. Every method raises ``ServiceUnavailable`` when the store does not answer.
+    """
+
+    def claim(self, token: Token, worker: str, lease_seconds: float) -> Claim | None:
+        """Claim what the token allows; None if it is stale or a duplicate."""
+
+    def extend(self, claim: Claim, lease_seconds: float) -> bool:
+        """Extend the lease; False if it was taken over."""
+
+    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+        """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt."""
+
+    def documents_to_parse(self, claim: Claim, version: int) -> Sequence[ParseWork]:
+        """Return the slice's current revisions that have no outline of this version."""
+
+    def commit_outlines(
+        self, claim: Claim, version: int, made: Sequence[OutlineMade], failures: Sequence[Failure]
+    ) -> None:
+        """Store outlines and failures, and advance to chunk."""
+
+    def documents_to_chunk(self, claim: Claim, version: int) -> Sequence[ChunkWork]:
+        """Return the slice's current revisions with their bytes and outlines."""
+
+    def commit_chunk_sets(self, claim: Claim, made: Sequence[ChunksMade], failures: Sequence[Failure]) -> None:
+        """Store chunk sets and failures, and advance to embed."""
+
+    def register_model(self, model: EmbeddingModel, header_version: int) -> None:
+        """Record the model, once."""
+
+    def documents_to_embed(self, claim: Claim) -> Sequence[EmbedWork]:
+        """Return the slice's current chunk sets with the bytes they are cut from."""
+
+    def reserve_embeddings(self, claim: Claim, model: EmbeddingModel, hashes: Sequence[bytes]) -> Reservation:
+        """Reserve the inputs that nobody has bought or is buying."""
+
+    def save_reply(self, claim: Claim, model: EmbeddingModel, reply: EmbeddingReply) -> None:
+        """Commit what one provider call brought; needs no lease, for it is paid for."""
+
+    def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        """Record failures, release what was reserved in vain, and advance to upsert."""
+
+    def vectors(self, model: EmbeddingModel, hashes: Sequence[bytes]) -> Mapping[bytes, Vector]:
+        """Return the stored vectors of these inputs; absent ones are absent."""
+
+    def documents_to_upsert(self, claim: Claim) -> Sequence[UpsertWork]:
+        """Return the slice's unfinished documents with their new and their committed chunks."""
+
+    def commit_chunks(
+        self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel, versions: str
+    ) -> frozenset[UUID]:
+        """Make the plans' chunks the committed ones where no newer generation won; return those documents."""
+
+    def finish_slice(self, claim: Claim, purged: Collection[UUID], failures: Sequence[Failure]) -> None:
+        """Drop the rows of verified deletions, record every outcome, and end the slice."""
+
+    def strays(self, written: Iterable[tuple[UUID, DocumentRef]]) -> Sequence[Stray]:
+        """Return which of these points no committed chunk stands for, in documents overtaken since."""
+
+    def take_ready(self, window: int, *, oldest_first: bool) -> Sequence[Token]:
+        """Mark ready slices as dispatched, within the window, and return their tokens."""
+
+    def put_back(self, token: Token) -> None:
+        """Make a slice ready again whose message could not be sent."""
+
+    def sweep(self, dispatch_timeout: float) -> Swept:
+        """Bring back slices whose lease expired or whose message was lost; give up on the exhausted ones."""

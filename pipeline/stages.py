@@ -1,0 +1,81 @@
+"""Run parse, chunk and the making of embedding inputs over a slice's documents, one failure at a time.
+
+A document that cannot be processed becomes a ``Failure`` and the others go on. Errors that are nobody's document's
+fault are not caught here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pipeline.chunk import ChunkBudget, chunk
+from pipeline.chunk_codec import pack_chunks, unpack_chunks
+from pipeline.errors import PermanentError
+from pipeline.header import embedding_input
+from pipeline.outline_codec import pack_outline, unpack_outline
+from pipeline.parse.decode import text_of
+from pipeline.parse.parser import parse
+from pipeline.types import Failure
+from pipeline.work import ChunksMade, ChunkWork, EmbedWork, OutlineMade, ParseWork
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingInput:
+    """A text to embed and the documents of the slice that need it."""
+
+    text: str
+    documents: tuple[UUID, ...]
+
+
+def parse_documents(work: Sequence[ParseWork]) -> tuple[list[OutlineMade], list[Failure]]:
+    """Outline every document; two with the same bytes and language share one outline."""
+    made: dict[tuple[bytes, str], OutlineMade] = {}
+    failures: list[Failure] = []
+    for item in work:
+        document = item.document
+        if document.revision is None or (document.revision, document.language) in made:
+            continue
+        try:
+            outline = parse(item.data, document.language)
+        except PermanentError as exc:
+            failures.append(Failure(document.id, exc.code, str(exc)))
+            continue
+        made[document.revision, document.language] = OutlineMade(
+            document.revision, document.language, len(outline.nodes), pack_outline(outline)
+        )
+    return list(made.values()), failures
+
+
+def chunk_documents(work: Sequence[ChunkWork], budget: ChunkBudget) -> tuple[list[ChunksMade], list[Failure]]:
+    """Chunk every document along its outline; where only another version of it is stored, parse again."""
+    made: list[ChunksMade] = []
+    failures: list[Failure] = []
+    for item in work:
+        document = item.document
+        try:
+            outline = parse(item.data, document.language) if item.outline is None else unpack_outline(item.outline)
+            chunks = chunk(document, text_of(item.data, outline.encoding), outline, budget)
+        except PermanentError as exc:
+            failures.append(Failure(document.id, exc.code, str(exc)))
+            continue
+        made.append(ChunksMade(document, len(chunks.chunks), outline.encoding, pack_chunks(chunks)))
+    return made, failures
+
+
+def embedding_inputs(work: Sequence[EmbedWork]) -> dict[bytes, EmbeddingInput]:
+    """Return the slice's distinct embedding inputs by their hash."""
+    inputs: dict[bytes, EmbeddingInput] = {}
+    for item in work:
+        document = item.document
+        text = text_of(item.data, item.encoding)
+        for piece in unpack_chunks(document, item.packed).chunks:
+            known = inputs.get(piece.embed_hash)
+            if known is None:
+                body = text[piece.start : piece.end].decode()
+                wanted = embedding_input(document.path, piece.scope_signatures, piece.defines, body)
+                inputs[piece.embed_hash] = EmbeddingInput(wanted, (document.id,))
+            elif document.id not in known.documents:
+                inputs[piece.embed_hash] = EmbeddingInput(known.text, (*known.documents, document.id))
+    return inputs

@@ -1,0 +1,264 @@
+"""The values that travel between the stages, and what each of them promises.
+
+Every value is frozen. Offsets are byte offsets into a document's *text*: its UTF-8 form, which is the file's own
+bytes whenever those are valid UTF-8 (byte order mark and line ends included). A chunk's body is always
+``text[start:end]``; nothing here ever holds a rebuilt copy of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from pipeline.errors import IngestError
+
+#: A vector as packed little-endian float32, ``4 * dims`` bytes long.
+Vector = bytes
+
+
+class Stage(StrEnum):
+    """The four links of a slice's chain, in the order they run."""
+
+    PARSE = "parse"
+    CHUNK = "chunk"
+    EMBED = "embed"
+    UPSERT = "upsert"
+
+    def following(self) -> tuple[Stage, ...]:
+        """Return this stage and the ones after it, in order."""
+        stages = tuple(Stage)
+        return stages[stages.index(self) :]
+
+
+class Priority(StrEnum):
+    """How urgent a run's slices are to the dispatcher."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Action(StrEnum):
+    """What a run does to a document: bring its new revision into the index, or take the document out."""
+
+    INDEX = "index"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The namespace that every query, point and key is confined to."""
+
+    tenant_id: UUID
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a message carries: the right to run one stage of one slice, once. ``seq`` grows with every send."""
+
+    slice_id: UUID
+    stage: Stage
+    seq: int
+
+    @property
+    def task_id(self) -> str:
+        """The Celery task id: derived, so that the same message sent twice has the same id."""
+        return f"{self.slice_id}:{self.stage.value}:{self.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease on one stage of one slice. ``owner`` is fresh for every claim and fences every later write."""
+
+    token: Token
+    owner: UUID
+    run_id: UUID
+    source_id: UUID
+    scope: Scope
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """One document of a slice at the generation its run accepted. ``revision`` is None when it is to be deleted."""
+
+    id: UUID
+    path: str
+    language: str
+    generation: int
+    revision: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one document failed: the error's class name and a message that says what to do."""
+
+    document_id: UUID
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineNode:
+    """One span of the syntax tree that matters to chunking, in pre-order.
+
+    ``start`` and ``end`` are byte offsets, ``depth`` is 0 for the file's top-level nodes and a node's children
+    follow it with ``depth + 1``. ``kind`` is a word of ours (function, class, method, section, import, comment,
+    decorator, block, ...); ``name`` and ``signature`` are empty where the node defines nothing.
+    """
+
+    start: int
+    end: int
+    depth: int
+    kind: str
+    name: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What parse leaves for chunk: serialisable, versioned, ordered by ``start``.
+
+    ``length`` is the text's size in bytes; nodes need not cover it (white space and punctuation between them
+    belong to no node), they only never overlap except by nesting.
+    """
+
+    version: int
+    language: str
+    encoding: str
+    length: int
+    has_error: bool
+    nodes: tuple[OutlineNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of a document's text to embed. ``chunks[i].end == chunks[i + 1].start``; together they are the text.
+
+    ``start_line`` and ``end_line`` are 1-based and inclusive. ``scope`` names the enclosing definitions from the
+    outside in and ``scope_signatures`` gives their first lines. ``defines`` names what is defined inside.
+    """
+
+    id: UUID
+    ordinal: int
+    start: int
+    end: int
+    start_line: int
+    end_line: int
+    kind: str
+    name: str
+    scope: tuple[str, ...]
+    scope_signatures: tuple[str, ...]
+    defines: tuple[str, ...]
+    text_hash: bytes
+    embed_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSet:
+    """All chunks of one document at one generation: the output of the chunk stage. Zero chunks is a valid set."""
+
+    document: DocumentRef
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """A provider's model as the ledger records it. Vectors of different models never mix.
+
+    ``max_inputs`` and ``max_tokens`` bound one provider call; ``max_input_tokens`` bounds one text.
+    """
+
+    provider: str
+    name: str
+    dims: int
+    max_inputs: int = 256
+    max_tokens: int = 200_000
+    max_input_tokens: int = 8_000
+
+    @property
+    def key(self) -> str:
+        """A name for the model that is stable and unique: ``provider/name/dims``."""
+        return f"{self.provider}/{self.name}/{self.dims}"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCall:
+    """One provider call to make: ``inputs[i]`` is the text whose SHA-256 is ``hashes[i]``."""
+
+    hashes: tuple[bytes, ...]
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingReply:
+    """What one call brought: ``vectors[i]`` belongs to ``call.hashes[i]``. ``tokens`` is the provider's own count."""
+
+    call: EmbeddingCall
+    vectors: tuple[Vector, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingFault:
+    """A call that brought nothing, and why."""
+
+    call: EmbeddingCall
+    error: IngestError
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the index stores for a chunk. ``payload`` is described in ``worker/adapters/qdrant.py``."""
+
+    id: UUID
+    generation: int
+    vector: Vector
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class PointMove:
+    """A new payload for a point whose vector stays: its chunk moved inside the file."""
+
+    id: UUID
+    generation: int
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """A point to delete, but only while the index still holds a generation below ``below``."""
+
+    id: UUID
+    below: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result of the index, before it is joined to the ledger."""
+
+    id: UUID
+    score: float
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFilter:
+    """What a search is confined to besides its scope. Empty means: no restriction."""
+
+    languages: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    sources: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPoint:
+    """What the index says it holds for a point: enough to tell whether it is the one that was written."""
+
+    id: UUID
+    generation: int
+    payload: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,141 @@
+"""Decide what the index must be told so that it holds exactly a document's newest chunks.
+
+A chunk that was written before and is the same now costs nothing; one that only moved gets a new payload; only a
+new embedding input is a new point. What is gone is retired with the generation below which it may be deleted, so
+that a late deletion cannot remove what a newer revision wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pipeline.errors import TransientError
+from pipeline.types import Chunk, Claim, DocumentRef, Point, PointMove, Retirement, StoredPoint, Vector
+
+
+class ReadBackFailed(TransientError):
+    """The index does not return what it was given; the slice is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedChunk:
+    """A chunk as the ledger has it: ``generation`` is the one that last wrote its point."""
+
+    chunk: Chunk
+    model_id: UUID
+    generation: int
+    is_retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlan:
+    """What to do for one document.
+
+    ``writes`` get a new point, ``moves`` a new payload, ``shifts`` only a new span in the ledger (with the
+    generation that their point keeps), ``retired`` are to be deleted. Chunks in none of them stay as they are.
+    """
+
+    document: DocumentRef
+    writes: tuple[Chunk, ...] = ()
+    moves: tuple[Chunk, ...] = ()
+    shifts: tuple[tuple[Chunk, int], ...] = ()
+    retired: tuple[UUID, ...] = ()
+
+    @property
+    def touched(self) -> tuple[UUID, ...]:
+        """Ids of the points that this plan writes or moves."""
+        return tuple(chunk.id for chunk in (*self.writes, *self.moves))
+
+    @property
+    def retirements(self) -> tuple[Retirement, ...]:
+        """The deletions of the retired points, each bound to generations older than this one."""
+        return tuple(Retirement(chunk_id, self.document.generation) for chunk_id in self.retired)
+
+
+def plan_document(
+    document: DocumentRef, chunks: Sequence[Chunk], committed: Iterable[CommittedChunk], model_id: UUID
+) -> DocumentPlan:
+    """Compare a document's new chunks with its committed ones. No chunks: everything committed is retired."""
+    before = {old.chunk.id: old for old in committed}
+    writes: list[Chunk] = []
+    moves: list[Chunk] = []
+    shifts: list[tuple[Chunk, int]] = []
+    for chunk in chunks:
+        old = before.pop(chunk.id, None)
+        if old is None or old.is_retired or old.model_id != model_id or old.chunk.embed_hash != chunk.embed_hash:
+            writes.append(chunk)
+        elif _payload_facts(old.chunk) != _payload_facts(chunk):
+            moves.append(chunk)
+        elif old.chunk != chunk:
+            shifts.append((chunk, old.generation))
+    return DocumentPlan(document, tuple(writes), tuple(moves), tuple(shifts), tuple(sorted(before)))
+
+
+def points_of(claim: Claim, plan: DocumentPlan, vectors: Mapping[bytes, Vector]) -> list[Point]:
+    """Build the points to write. ``vectors`` maps embed hashes to vectors.
+
+    Raises:
+        KeyError: A vector is missing; the embed stage must have stored all of them.
+    """
+    document = plan.document
+    return [
+        Point(chunk.id, document.generation, vectors[chunk.embed_hash], payload_of(claim, document, chunk))
+        for chunk in plan.writes
+    ]
+
+
+def moves_of(claim: Claim, plan: DocumentPlan) -> list[PointMove]:
+    """Build the payload updates for chunks that only moved."""
+    document = plan.document
+    return [PointMove(chunk.id, document.generation, payload_of(claim, document, chunk)) for chunk in plan.moves]
+
+
+def payload_of(claim: Claim, document: DocumentRef, chunk: Chunk) -> dict[str, object]:
+    """Return a point's payload; the fields are described in ``worker/adapters/qdrant.py``."""
+    return {
+        "tenant": str(claim.scope.tenant_id),
+        "project": str(claim.scope.project_id),
+        "source": str(claim.source_id),
+        "document": str(document.id),
+        "path": document.path,
+        "language": document.language,
+        "kind": chunk.kind,
+        "name": chunk.name,
+        "scope": list(chunk.scope),
+        "start_line": chunk.start_line,
+        "end_line": chunk.end_line,
+        "generation": document.generation,
+        "text_hash": chunk.text_hash.hex(),
+        "embed_hash": chunk.embed_hash.hex(),
+    }
+
+
+def verify_written(plans: Iterable[DocumentPlan], stored: Mapping[UUID, StoredPoint]) -> None:
+    """Check that every written or moved point reads back at its generation or a newer one.
+
+    Raises:
+        ReadBackFailed: A point is absent or older than what was written.
+    """
+    for plan in plans:
+        for point_id in plan.touched:
+            found = stored.get(point_id)
+            if found is None or found.generation < plan.document.generation:
+                raise ReadBackFailed
+
+
+def verify_deleted(retirements: Iterable[Retirement], stored: Mapping[UUID, StoredPoint]) -> None:
+    """Check that no retired point reads back below its bound.
+
+    Raises:
+        ReadBackFailed: A retired point is still there.
+    """
+    for retirement in retirements:
+        found = stored.get(retirement.id)
+        if found is not None and found.generation < retirement.below:
+            raise ReadBackFailed
+
+
+def _payload_facts(chunk: Chunk) -> tuple[object, ...]:
+    return (chunk.kind, chunk.name, chunk.scope, chunk.start_line, chunk.end_line)

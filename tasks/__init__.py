@@ -1,0 +1,1 @@
+"""The Celery tasks: thin adapters around the pipeline, and the one place that holds their policy."""

@@ -1,0 +1,92 @@
+"""Buy the embeddings that nobody has bought yet, each once, and commit every call as soon as it is paid.
+
+Own reservations are bought before others' are waited for, so no two slices can wait for each other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from pipeline.embed import pack_calls
+
+from pipeline.errors import IngestError, InputRejected, TransientError
+from pipeline.stages import EmbeddingInput
+from pipeline.types import Claim, EmbeddingCall, EmbeddingFault, Failure
+from tasks.base import StageContext
+
+#: How long a worker slot waits for embeddings that another slice is buying, before it hands back (s).
+PATIENCE = 2.0
+_POLL = 0.1
+
+
+class BeingBoughtElsewhere(TransientError):
+    """Another slice is buying the same embeddings; this one continues when they are there."""
+
+
+def buy_embeddings(
+    context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingInput]
+) -> tuple[int, list[Failure]]:
+    """Return how many inputs were bought, and the documents whose input the provider refuses.
+
+    Raises:
+        TransientError: The provider or the store asks to try later; what was bought until then is kept.
+        MisconfiguredError: The provider refuses the key or the model.
+    """
+    bought = 0
+    rejected: dict[bytes, IngestError] = {}
+    wanted = set(inputs)
+    deadline = time.monotonic() + PATIENCE
+    while wanted:
+        reservation = context.ledger.reserve_embeddings(claim, context.embedder.model, sorted(wanted))
+        if reservation.mine:
+            refused = _buy(context, claim, {key: inputs[key].text for key in sorted(reservation.mine)})
+            bought += len(reservation.mine) - len(refused)
+            rejected |= refused
+            deadline = time.monotonic() + PATIENCE
+        wanted = set(reservation.others)
+        if wanted:
+            if time.monotonic() > deadline:
+                raise BeingBoughtElsewhere
+            time.sleep(_POLL)
+    return bought, _failures(inputs, rejected)
+
+
+def _buy(context: StageContext, claim: Claim, texts: Mapping[bytes, str]) -> dict[bytes, IngestError]:
+    """Make the calls for these texts; return the inputs that were refused, each found by halving its call."""
+    packed = pack_calls(list(texts.items()), context.embedder.model)
+    rejected: dict[bytes, IngestError] = dict(packed.rejected)
+    calls = list(packed.calls)
+    while calls:
+        faults: list[EmbeddingFault] = []
+        for reply in context.embedder.embed(calls):
+            if isinstance(reply, EmbeddingFault):
+                faults.append(reply)
+            else:
+                context.ledger.save_reply(claim, context.embedder.model, reply)
+        calls = []
+        for fault in faults:
+            if not isinstance(fault.error, InputRejected):
+                raise fault.error
+            if len(fault.call.hashes) == 1:
+                rejected[fault.call.hashes[0]] = fault.error
+            else:
+                calls += _halves(fault.call)
+    return rejected
+
+
+def _halves(call: EmbeddingCall) -> list[EmbeddingCall]:
+    middle = len(call.hashes) // 2
+    return [
+        EmbeddingCall(call.hashes[:middle], call.inputs[:middle]),
+        EmbeddingCall(call.hashes[middle:], call.inputs[middle:]),
+    ]
+
+
+def _failures(inputs: Mapping[bytes, EmbeddingInput], rejected: Mapping[bytes, IngestError]) -> list[Failure]:
+    failed = {
+        document: Failure(document, error.code, str(error))
+        for embed_hash, error in rejected.items()
+        for document in inputs[embed_hash].documents
+    }
+    return list(failed.values())

@@ -1,0 +1,110 @@
+"""Bring a slice's documents into the index: write, read back, commit, retire, verify, done.
+
+Points are written before the ledger commits them, so search never shows a half-written revision; it switches when
+the chunks are committed. A worker that finds itself overtaken, before or after it wrote, removes what it may have
+written that no committed chunk stands for: also when it was asleep past its lease while a newer revision went by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from pipeline.chunk_codec import unpack_chunks
+from pipeline.errors import ClaimLost, MalformedDocument
+from pipeline.identity import model_id
+from pipeline.types import Action, Claim, DocumentRef, Failure, Retirement
+from pipeline.upsert import DocumentPlan, moves_of, plan_document, points_of, verify_deleted, verify_written
+from pipeline.work import UpsertWork
+from tasks.base import StageContext
+
+Written = list[tuple[UUID, DocumentRef]]
+
+
+def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
+    """Run the upsert stage of a slice and finish it.
+
+    Raises:
+        ClaimLost: The lease was taken over; what was written in vain is removed again.
+        TransientError: The index or the ledger asks to try later.
+    """
+    work = context.ledger.documents_to_upsert(claim)
+    remove_strays(context, claim, _earlier_writes(work))
+    plans, failures = _plans(context, work)
+    written = [(point_id, plan.document) for plan in plans for point_id in plan.touched]
+    try:
+        _write(context, claim, plans)
+        committed = context.ledger.commit_chunks(claim, plans, context.embedder.model, context.versions)
+        remove_strays(context, claim, [pair for pair in written if pair[1].id not in committed])
+        purged = _retire(context, claim, plans, committed)
+        context.ledger.finish_slice(claim, purged, failures)
+    except ClaimLost:
+        remove_strays(context, claim, written)
+        raise
+    return {
+        "documents": len(committed),
+        "superseded": len(work) - len(committed) - len(failures),
+        "written": sum(len(plan.writes) for plan in plans),
+        "moved": sum(len(plan.moves) for plan in plans),
+        "deleted": len(purged),
+        "failed": len(failures),
+    }
+
+
+def remove_strays(context: StageContext, claim: Claim, written: Written) -> None:
+    """Delete those of these points that a superseded generation left behind."""
+    strays = context.ledger.strays(written)
+    if strays:
+        context.index.delete(claim.scope, [Retirement(stray.point_id, stray.generation + 1) for stray in strays])
+
+
+def _earlier_writes(work: Sequence[UpsertWork]) -> Written:
+    """Return what an earlier attempt may have written for documents that are superseded by now."""
+    return [
+        (chunk.id, item.document)
+        for item in work
+        if item.is_superseded and item.packed is not None
+        for chunk in unpack_chunks(item.document, item.packed).chunks
+    ]
+
+
+def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[DocumentPlan], list[Failure]]:
+    model = model_id(context.embedder.model.key)
+    plans: list[DocumentPlan] = []
+    failures: list[Failure] = []
+    for item in work:
+        if item.is_superseded:
+            continue
+        if item.action is Action.DELETE:
+            plans.append(plan_document(item.document, (), item.committed, model))
+        elif item.packed is None:
+            # Absent never reads as zero: without its chunk set nothing may be retired.
+            failures.append(Failure(item.document.id, MalformedDocument.__name__, "its chunks are missing; run again"))
+        else:
+            chunks = unpack_chunks(item.document, item.packed).chunks
+            plans.append(plan_document(item.document, chunks, item.committed, model))
+    return plans, failures
+
+
+def _write(context: StageContext, claim: Claim, plans: Sequence[DocumentPlan]) -> None:
+    hashes = [chunk.embed_hash for plan in plans for chunk in plan.writes]
+    vectors = context.ledger.vectors(context.embedder.model, hashes) if hashes else {}
+    points = [point for plan in plans for point in points_of(claim, plan, vectors)]
+    moves = [move for plan in plans for move in moves_of(claim, plan)]
+    if points:
+        context.index.upsert(claim.scope, points)
+    if moves:
+        context.index.move(claim.scope, moves)
+    touched = [point_id for plan in plans for point_id in plan.touched]
+    if touched:
+        verify_written(plans, context.index.retrieve(claim.scope, touched))
+
+
+def _retire(
+    context: StageContext, claim: Claim, plans: Sequence[DocumentPlan], committed: Collection[UUID]
+) -> list[UUID]:
+    retirements = [item for plan in plans if plan.document.id in committed for item in plan.retirements]
+    if retirements:
+        context.index.delete(claim.scope, retirements)
+        verify_deleted(retirements, context.index.retrieve(claim.scope, [item.id for item in retirements]))
+    return [item.id for item in retirements]

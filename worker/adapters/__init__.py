@@ -1,0 +1,1 @@
+"""Adapters: each translates one vendor's client into a port."""

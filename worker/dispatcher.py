@@ -1,0 +1,96 @@
+"""The dispatcher: sends ready slices as chains and brings back the lost ones. ``python -m worker.dispatcher``.
+
+It wakes up on Postgres' NOTIFY and at least once a second. Several may run; a dead one only slows things down,
+because a beat tick does the same work.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType
+
+import psycopg
+import structlog
+from celery import Celery
+
+from pipeline.errors import MisconfiguredError, ServiceUnavailable
+from pipeline.ports import Ledger
+from tasks.base import StagePolicy
+from tasks.workflow import dispatch, sweep
+from worker.observability.logs import configure_logs
+from worker.settings import load_settings
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks when nobody notifies.
+POLL = 1.0
+#: Seconds to wait after a service did not answer.
+PAUSE = 1.0
+#: One dispatch in this many goes to the oldest slices whatever their priority, so that bulk never starves.
+AGEING = 4
+
+
+class Dispatcher:
+    """One loop over the ledger; ``stop`` ends it within a poll."""
+
+    def __init__(self, app: Celery, ledger: Ledger, policy: StagePolicy, sweep_seconds: float) -> None:
+        self._app = app
+        self._ledger = ledger
+        self._policy = policy
+        self._sweep_seconds = sweep_seconds
+        self._stopped = threading.Event()
+        self._rounds = 0
+        self._next_sweep = 0.0
+
+    def stop(self, *_signal: int | FrameType | None) -> None:
+        """End the loop after its current round."""
+        self._stopped.set()
+
+    def run(self, database_url: str) -> None:
+        """Work until stopped; a service that does not answer is waited for."""
+        while not self._stopped.is_set():
+            try:
+                with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+                    connection.execute("LISTEN mobius_slices")
+                    self._listen(connection)
+            except (psycopg.OperationalError, ServiceUnavailable) as exc:
+                log.warning("service_unavailable", reason=str(exc).strip())
+                self._stopped.wait(PAUSE)
+
+    def _listen(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        while not self._stopped.is_set():
+            self.round()
+            for _ in connection.notifies(timeout=POLL, stop_after=1):
+                pass
+
+    def round(self) -> int:
+        """Sweep when it is time, then send what the window has room for; return how many were sent."""
+        if time.monotonic() >= self._next_sweep:
+            sweep(self._ledger, self._policy)
+            self._next_sweep = time.monotonic() + self._sweep_seconds
+        self._rounds += 1
+        return dispatch(self._app, self._ledger, self._policy, oldest_first=self._rounds % AGEING == 0)
+
+
+def main() -> None:
+    """Run the dispatcher until SIGTERM or SIGINT."""
+    from worker.app import app  # noqa: PLC0415  reads the settings at import
+
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    context = app.stage_context
+    dispatcher = Dispatcher(app, context.ledger, context.policy, settings.sweep_seconds)
+    signal.signal(signal.SIGTERM, dispatcher.stop)
+    signal.signal(signal.SIGINT, dispatcher.stop)
+    log.info("dispatcher_started", window=context.policy.dispatch_window)
+    dispatcher.run(settings.require("database_url").replace("+psycopg", ""))
+    log.info("dispatcher_stopped")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except MisconfiguredError as exc:
+        raise SystemExit(f"mobius dispatcher: {exc}") from exc

@@ -1,0 +1,163 @@
+"""The one typed, frozen settings object, and the only reader of the environment.
+
+Every field's description says what it means and its unit; ``mobius config`` prints them with their effective
+values. All bad values are reported at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from pipeline.errors import MisconfiguredError
+
+#: Variables that carry the same name everywhere in the field, so they have no MOBIUS_ prefix.
+_FOREIGN = {
+    "database_url": "DATABASE_URL",
+    "redis_url": "REDIS_URL",
+    "qdrant_url": "QDRANT_URL",
+    "qdrant_api_key": "QDRANT_API_KEY",
+    "openai_api_key": "OPENAI_API_KEY",
+    "openai_base_url": "OPENAI_BASE_URL",
+}
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+def variable_of(field: str) -> str:
+    """Return the environment variable that sets a field."""
+    return _FOREIGN.get(field, f"MOBIUS_{field.upper()}")
+
+
+def default_home() -> Path:
+    """Return where the local stack keeps its state: inside the checkout, else in the user's state directory."""
+    if (_CHECKOUT / "pyproject.toml").exists():
+        return _CHECKOUT / ".mobius"
+    return Path.home() / ".local" / "state" / "mobius"
+
+
+class Settings(BaseModel):
+    """Effective configuration. Unknown MOBIUS_ variables are refused, so that a misspelt one cannot be ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: SecretStr | None = Field(None, description="PostgreSQL with pgvector, postgresql://user:pw@host/db.")
+    redis_url: SecretStr | None = Field(None, description="Redis for Celery's messages and results, redis://host:port.")
+    qdrant_url: str | None = Field(None, description="Qdrant's REST address, http://host:port.")
+    qdrant_api_key: SecretStr | None = Field(None, description="Qdrant's API key, where it asks for one.")
+    home: Path = Field(default_factory=default_home, description="State of the embedded local stack (directory).")
+
+    embedder: Literal["lexical", "openai"] = Field(
+        "lexical", description="lexical: local, nothing leaves the machine. openai: any OpenAI-compatible endpoint."
+    )
+    openai_api_key: SecretStr | None = Field(None, description="Key for the embedder openai; unused by lexical.")
+    openai_base_url: str | None = Field(None, description="Base URL of an OpenAI-compatible endpoint; default OpenAI.")
+    openai_model: str = Field("text-embedding-3-small", description="Embedding model's name at the endpoint.")
+    openai_dims: PositiveInt = Field(1536, description="Dimensions of that model's vectors.")
+    openai_timeout: PositiveFloat = Field(60.0, description="Seconds for one provider call.")
+    openai_concurrency: PositiveInt = Field(4, description="Provider calls at once in one embed task.")
+    openai_max_inputs: PositiveInt = Field(256, description="Texts per provider call at most.")
+
+    tenant: str = Field("default", min_length=1, description="Tenant used where none is named.")
+    project: str = Field("default", min_length=1, description="Project used where none is named.")
+    max_file_bytes: PositiveInt = Field(5 * 1024 * 1024, description="Larger files are skipped (bytes).")
+    delete_share: float = Field(0.5, ge=0, le=1, description="Share of a source that one walk may delete unasked.")
+    slice_documents: PositiveInt = Field(64, description="Documents per slice at most.")
+    slice_bytes: PositiveInt = Field(1024 * 1024, description="Bytes per slice at most; a larger document is alone.")
+
+    lease_seconds: PositiveFloat = Field(20.0, description="A claim not extended for this long is taken over (s).")
+    heartbeat_seconds: PositiveFloat = Field(5.0, description="How often a worker extends its claim (s).")
+    sweep_seconds: PositiveFloat = Field(5.0, description="How often the dispatcher looks for lost work (s).")
+    dispatch_timeout_seconds: PositiveFloat = Field(
+        20.0, description="A slice sent but not started for this long is sent again (s)."
+    )
+    dispatch_window: PositiveInt = Field(8, description="Slices in flight at most: the backpressure.")
+    max_attempts: PositiveInt = Field(5, description="Crashes of one slice's stage before it is split or given up.")
+    retry_seconds: PositiveFloat = Field(5.0, description="Delay before a slice with transient trouble is retried (s).")
+    cpu_time_limit: PositiveInt = Field(300, description="Hard limit for one parse or chunk task (s).")
+    io_time_limit: PositiveInt = Field(600, description="Hard limit for one embed or upsert task (s).")
+
+    cpu_concurrency: PositiveInt = Field(
+        default_factory=lambda: max(1, min(4, os.cpu_count() or 1)), description="Processes for parse and chunk."
+    )
+    io_concurrency: PositiveInt = Field(2, description="Processes for embed and upsert.")
+    pool_size: PositiveInt = Field(2, description="Database connections per worker process at most.")
+    flower_port: int = Field(0, ge=0, le=65535, description="Flower's port in the local stack; 0 picks a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
+
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> Settings:
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("MOBIUS_HEARTBEAT_SECONDS must be at most half of MOBIUS_LEASE_SECONDS")
+        if self.embedder == "openai" and self.openai_api_key is None:
+            raise ValueError("MOBIUS_EMBEDDER=openai needs OPENAI_API_KEY (any value, for endpoints without keys)")
+        return self
+
+    @property
+    def broker_url(self) -> str:
+        """Where messages go: REDIS_URL, database 0 unless it names one."""
+        return with_database(self.require("redis_url"), 0)
+
+    @property
+    def result_url(self) -> str:
+        """Where Celery keeps results: REDIS_URL, database 1 unless it names one."""
+        return with_database(self.require("redis_url"), 1)
+
+    def require(self, field: Literal["database_url", "redis_url", "qdrant_url"]) -> str:
+        """Return the address of a service.
+
+        Raises:
+            MisconfiguredError: It is not set, and no local stack provides it.
+        """
+        value: SecretStr | str | None = getattr(self, field)
+        if value is None:
+            raise MisconfiguredError(
+                f"{variable_of(field)} is not set and no local stack is running: start one with `mobius up`, or set "
+                f"DATABASE_URL, REDIS_URL and QDRANT_URL to your own services."
+            )
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def with_database(redis_url: str, number: int) -> str:
+    """Return the URL with a database number, unless it has one already."""
+    parts = urlsplit(redis_url)
+    return redis_url if parts.path.strip("/") else urlunsplit(parts._replace(path=f"/{number}"))
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and validate the environment.
+
+    Raises:
+        MisconfiguredError: One line for every bad or unknown variable.
+    """
+    environ = os.environ if environ is None else environ
+    known = {variable_of(field): field for field in Settings.model_fields}
+    # MOBIUS_STACK_ variables are marks that the local stack leaves on its children.
+    problems = [
+        f"{name}: unknown variable; `mobius config` lists the ones there are"
+        for name in sorted(environ)
+        if name.startswith("MOBIUS_") and not name.startswith("MOBIUS_STACK_") and name not in known
+    ]
+    # An empty value means "not set": Compose and CI pass variables on that way.
+    values: dict[str, Any] = {field: environ[name] for name, field in known.items() if environ.get(name)}
+    try:
+        settings = Settings(**values)
+    except ValidationError as exc:
+        problems += [_describe(error) for error in exc.errors()]
+    if problems:
+        raise MisconfiguredError("the configuration is not usable:\n" + "\n".join(f"  {line}" for line in problems))
+    return settings
+
+
+def _describe(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{variable_of(str(error['loc'][0]))}: {message}" if error["loc"] else message
