@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from models.intake import LOCK_KEY
+from models.planning_lock import LOCK_KEY
 from models.session import transaction
 from models.transitions import document_move, slice_move
 from pipeline.states import DocumentEvent, SliceEvent

@@ -8,7 +8,6 @@ which files were read, and so that a dead producer is recognised by its lock bei
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,25 +15,19 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
+from models.planning_lock import lock_source, unlock_source
 from models.runs import PRIORITY_RANK
 from models.session import transaction
 from models.transitions import document_move
-from pipeline.errors import TransientError
 from pipeline.identity import document_id
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
 from pipeline.plan import KnownDocument
 from pipeline.states import DOCUMENT_TRANSITIONS, DocumentEvent
 from pipeline.types import Priority, Stage
 
-#: Seconds between two looks at a source that another producer is planning.
-_LOCK_POLL = 0.2
 #: zlib's fastest level: on source code within 15 % of the default level's size at a third of its time.
 _COMPRESSION = 1
-#: The key of a source's planning lock.
-LOCK_KEY = "hashtextextended('plan:' || CAST({source} AS text), 0)"
 
-_TRY_LOCK = text(f"SELECT pg_try_advisory_lock({LOCK_KEY.format(source='CAST(:source AS uuid)')})")
-_UNLOCK = text(f"SELECT pg_advisory_unlock({LOCK_KEY.format(source='CAST(:source AS uuid)')})")
 _INTERRUPT_OLDER = text(
     "UPDATE runs SET plan_state = 'interrupted', updated_at = now() WHERE source_id = :source"
     " AND plan_state = 'planning'"
@@ -103,10 +96,6 @@ _REFRESH_STATS = text(
 _NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 
 
-class SourceBusy(TransientError):
-    """Another ingestion is planning this source; wait for it to finish, or look at it with `mobius runs`."""
-
-
 class Intake:
     """The part of the ledger that producers use."""
 
@@ -125,13 +114,13 @@ class Intake:
         run = OpenRun(uuid4(), source, priority)
         values = {"source": source.id, "id": run.id, "priority": PRIORITY_RANK[priority.value]}
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            _lock(connection, source.id, patience, on_wait)
+            lock_source(connection, source.id, patience, on_wait)
             try:
                 connection.execute(_INTERRUPT_OLDER, values)
                 connection.execute(_OPEN, values)
                 yield run
             finally:
-                connection.execute(_UNLOCK, values)
+                unlock_source(connection, source.id)
 
     def known_documents(self, source: SourceRef, versions: str) -> Iterator[KnownDocument]:
         """Yield the source's documents in the order of their paths, as they are at the first one."""
@@ -142,7 +131,7 @@ class Intake:
                 _KNOWN, {"source": source.id, "versions": versions}
             )
             for row in rows:
-                yield KnownDocument(*row)
+                yield KnownDocument(row[0], row[1], row[2] or None, *row[3:])
 
     def accept(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> None:
         """Take on one slice of new revisions: each document's generation grows by one."""
@@ -205,18 +194,6 @@ class Intake:
         }
         with transaction(self._engine) as connection:
             connection.execute(_CLOSE, values)
-
-
-def _lock(connection: Connection, source_id: UUID, patience: float, on_wait: Callable[[], None]) -> None:
-    deadline = time.monotonic() + patience
-    waited = False
-    while not connection.execute(_TRY_LOCK, {"source": source_id}).scalar_one():
-        if time.monotonic() > deadline:
-            raise SourceBusy
-        if not waited:
-            on_wait()
-        waited = True
-        time.sleep(_LOCK_POLL)
 
 
 def _add_slice(

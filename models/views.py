@@ -51,6 +51,10 @@ _PROGRESS = text(
     "SELECT coalesce(s.stage, 'parse') AS stage, rd.outcome, count(*) AS n FROM run_documents rd"
     " LEFT JOIN slices s ON s.id = rd.slice_id WHERE rd.run_id = :run GROUP BY 1, 2"
 )
+_TROUBLE = text(
+    "SELECT error, message FROM slices WHERE run_id = :run AND state <> 'done' AND error <> ''"
+    " ORDER BY updated_at DESC LIMIT 1"
+)
 _RUNS = text(
     "SELECT r.id, p.name AS project, s.name AS source, r.plan_state, r.withheld, r.created_at,"
     " (SELECT jsonb_object_agg(outcome, n) FROM (SELECT outcome, count(*) AS n FROM run_documents rd"
@@ -97,6 +101,7 @@ class Views:
             if run is None:
                 return None
             rows = connection.execute(_PROGRESS, {"run": run_id}).all()
+            trouble = connection.execute(_TROUBLE, {"run": run_id}).one_or_none()
         by_stage = dict.fromkeys((stage.value for stage in Stage), 0)
         outcomes: dict[Outcome, int] = {}
         for row in rows:
@@ -105,7 +110,8 @@ class Views:
                 by_stage[row.stage] += row.n
         pending = outcomes.get(Outcome.PENDING, 0)
         state = run_state(PlanState(run.plan_state), outcomes, withheld=run.withheld > 0)
-        return RunProgress(state, pending, sum(outcomes.values()) - pending, by_stage)
+        finished = sum(outcomes.values()) - pending
+        return RunProgress(state, pending, finished, by_stage, *(trouble or ("", "")))
 
     def runs(self, tenant: str, limit: int = 20) -> list[RunLine]:
         """Return the tenant's latest runs, newest first."""
@@ -121,10 +127,16 @@ class Views:
 
 
 def _line(row: Row[Any]) -> RunLine:
-    run_id, project, source, plan, withheld, started_at, counted = row
-    outcomes = {Outcome(word): count for word, count in (counted or {}).items()}
-    state = run_state(PlanState(plan), outcomes, withheld=withheld > 0)
-    return RunLine(run_id, project, source, state, sum(outcomes.values()), outcomes.get(Outcome.FAILED, 0), started_at)
+    outcomes = {Outcome(word): count for word, count in (row.outcomes or {}).items()}
+    return RunLine(
+        run_id=row.id,
+        project=row.project,
+        source=row.source,
+        state=_state(row, outcomes),
+        documents=sum(outcomes.values()),
+        failed=outcomes.get(Outcome.FAILED, 0),
+        started_at=row.created_at,
+    )
 
 
 def _report(connection: Connection, run: Row[Any], model: str) -> RunReport:

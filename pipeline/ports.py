@@ -6,10 +6,15 @@ the index and of the embedder; the same contract tests run on the fakes and on t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
+from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
+from pipeline.plan import KnownDocument, WalkItem
+from pipeline.policy import Skip
+from pipeline.sources import FileContent
 from pipeline.types import (
     Claim,
     DocumentRef,
@@ -21,6 +26,7 @@ from pipeline.types import (
     Hit,
     Point,
     PointMove,
+    Priority,
     Retirement,
     Scope,
     SearchFilter,
@@ -178,3 +184,52 @@ class Ledger(Protocol):
 
     def sweep(self, dispatch_timeout: float) -> Swept:
         """Bring back slices whose lease expired or whose message was lost; give up on the exhausted ones."""
+
+
+class Source(Protocol):
+    """Where files come from. Close it when the last file is read."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last walk ended and saw everything, so that a document it did not find is gone."""
+
+    def walk(self) -> Iterator[WalkItem]:
+        """Yield every path in code-point order, without reading any file."""
+
+    def read(self, path: str) -> FileContent | Skip:
+        """Read one file that the walk found, unless its content is not admitted.
+
+        Raises:
+            Vanished: It is gone.
+            Unreadable: It cannot be read, or it changes while it is read.
+        """
+
+    def close(self) -> None:
+        """Release the source; safe to call twice."""
+
+
+class Intake(Protocol):
+    """The ledger as producers need it. Nothing is sent before it is committed here."""
+
+    def planning(
+        self, source: SourceRef, priority: Priority, *, patience: float, on_wait: Callable[[], None]
+    ) -> AbstractContextManager[OpenRun]:
+        """Open a run and be the only one who plans its source for the block; wait ``patience`` seconds for that."""
+
+    def known_documents(self, source: SourceRef, versions: str) -> Iterator[KnownDocument]:
+        """Yield the source's documents in the order of their paths."""
+
+    def accept(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> None:
+        """Take on one slice of new revisions."""
+
+    def accept_deletions(self, run: OpenRun, deletions: Sequence[AcceptedDeletion]) -> None:
+        """Take on one slice of deletions."""
+
+    def record_broken(self, run: OpenRun, broken: Sequence[BrokenDocument]) -> None:
+        """Record files that could not be read as failed in this run."""
+
+    def refresh_stats(self, stats: Sequence[tuple[UUID, int, str]]) -> None:
+        """Remember newer file status of unchanged documents: (document id, generation, stat)."""
+
+    def close(self, run: OpenRun, summary: PlanSummary) -> None:
+        """End the planning of a run."""

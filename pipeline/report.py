@@ -96,6 +96,9 @@ class RunProgress:
     pending: int
     finished: int
     by_stage: dict[str, int]
+    #: The latest trouble of a slice that is not done; empty where there is none.
+    error: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class StageTask(Task):  # type: ignore[misc]  # celery ships no types
     """A stage's task. ``run(context, claim)`` does the work and commits it; counts are its result."""
 
     abstract = True
+    # Celery would check a message's arguments against ``run``, but they are those of ``__call__``.
+    typing = False
 
     def __call__(self, slice_id: str, stage: str, seq: int) -> dict[str, int]:
         """Claim the message's slice and run the stage under a heartbeat."""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 
 from pipeline.embed import pack_calls
-
 from pipeline.errors import IngestError, InputRejected, TransientError
 from pipeline.stages import EmbeddingInput
 from pipeline.types import Claim, EmbeddingCall, EmbeddingFault, Failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from pipeline.header import HEADER_VERSION
 from pipeline.parse.parser import OUTLINE_VERSION
 from pipeline.stages import chunk_documents, embedding_inputs, parse_documents
 from pipeline.types import Claim, Stage
@@ -34,6 +35,7 @@ def chunk(context: StageContext, claim: Claim) -> dict[str, int]:
 @shared_task(name=task_name(Stage.EMBED), base=StageTask)
 def embed(context: StageContext, claim: Claim) -> dict[str, int]:
     """Have a stored vector for every embedding input of the slice."""
+    context.ledger.register_model(context.embedder.model, HEADER_VERSION)
     inputs = embedding_inputs(context.ledger.documents_to_embed(claim))
     bought, failures = buy_embeddings(context, claim, inputs)
     context.ledger.commit_embedded(claim, failures)

@@ -49,6 +49,9 @@ def build_embedder(settings: Settings) -> Embedder:
             base_url=settings.openai_base_url,
             model_name=settings.openai_model,
             dims=settings.openai_dims,
+            concurrency=settings.openai_concurrency,
+            timeout=settings.openai_timeout,
+            max_inputs=settings.openai_max_inputs,
         )
     from worker.adapters.lexical import LexicalEmbedder  # noqa: PLC0415  the other one is not needed
 
@@ -57,7 +60,8 @@ def build_embedder(settings: Settings) -> Embedder:
 
 def build_index(settings: Settings, embedder: Embedder) -> Index:
     """Return the index of the embedder's model."""
-    from worker.adapters.qdrant import QdrantIndex, connect_qdrant  # noqa: PLC0415  takes 0.5 s to import
+    from worker.adapters.qdrant import QdrantIndex  # noqa: PLC0415  takes 0.5 s to import
+    from worker.adapters.qdrant_calls import connect_qdrant  # noqa: PLC0415  the same
 
     key = settings.qdrant_api_key
     client = connect_qdrant(settings.require("qdrant_url"), key.get_secret_value() if key else None)

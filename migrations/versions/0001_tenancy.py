@@ -14,6 +14,21 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     op.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    _create_tenants()
+    _create_projects()
+    _create_sources()
+    _create_api_keys()
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_table("api_keys")
+    op.drop_table("sources")
+    op.drop_table("projects")
+    op.drop_table("tenants")
+
+
+def _create_tenants() -> None:
     op.create_table(
         "tenants",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -23,6 +38,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
         sa.UniqueConstraint("name", name=op.f("uq_tenants_name")),
     )
+
+
+def _create_projects() -> None:
     op.create_table(
         "projects",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -34,6 +52,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
         sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_projects_tenant_id_name")),
     )
+
+
+def _create_sources() -> None:
     op.create_table(
         "sources",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -46,6 +67,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
         sa.UniqueConstraint("project_id", "name", name=op.f("uq_sources_project_id_name")),
     )
+
+
+def _create_api_keys() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -60,11 +84,3 @@ def upgrade() -> None:
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
     )
     op.create_index(op.f("ix_api_keys_tenant_id"), "api_keys", ["tenant_id"], unique=False)
-
-
-def downgrade() -> None:
-    """Undo."""
-    op.drop_table("api_keys")
-    op.drop_table("sources")
-    op.drop_table("projects")
-    op.drop_table("tenants")

@@ -14,6 +14,17 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    _create_models()
+    _create_embeddings()
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_table("embeddings")
+    op.drop_table("models")
+
+
+def _create_models() -> None:
     op.create_table(
         "models",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -26,6 +37,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
         sa.UniqueConstraint("provider", "name", "dims", name=op.f("uq_models_provider_name_dims")),
     )
+
+
+def _create_embeddings() -> None:
     op.create_table(
         "embeddings",
         sa.Column("model_id", sa.Uuid(), nullable=False),
@@ -43,9 +57,3 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("vector IS NULL"),
     )
-
-
-def downgrade() -> None:
-    """Undo."""
-    op.drop_table("embeddings")
-    op.drop_table("models")

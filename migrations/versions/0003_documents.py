@@ -14,6 +14,23 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    _create_documents()
+    _create_blobs()
+    _create_outlines()
+    _create_chunk_sets()
+    _create_chunks()
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_table("chunks")
+    op.drop_table("chunk_sets")
+    op.drop_table("outlines")
+    op.drop_table("blobs")
+    op.drop_table("documents")
+
+
+def _create_documents() -> None:
     op.create_table(
         "documents",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -51,6 +68,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_documents_project_id"), "documents", ["project_id"], unique=False)
     op.create_index(op.f("ix_documents_source_id"), "documents", ["source_id"], unique=False)
+
+
+def _create_blobs() -> None:
     op.create_table(
         "blobs",
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
@@ -58,6 +78,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blobs")),
     )
+
+
+def _create_outlines() -> None:
     op.create_table(
         "outlines",
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
@@ -67,6 +90,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("sha256", "language", "version", name=op.f("pk_outlines")),
     )
+
+
+def _create_chunk_sets() -> None:
     op.create_table(
         "chunk_sets",
         sa.Column("document_id", sa.Uuid(), nullable=False),
@@ -77,6 +103,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name=op.f("fk_chunk_sets_document_id")),
         sa.PrimaryKeyConstraint("document_id", "generation", name=op.f("pk_chunk_sets")),
     )
+
+
+def _create_chunks() -> None:
     op.create_table(
         "chunks",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -102,12 +131,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_chunks")),
     )
     op.create_index(op.f("ix_chunks_document_id"), "chunks", ["document_id"], unique=False)
-
-
-def downgrade() -> None:
-    """Undo."""
-    op.drop_table("chunks")
-    op.drop_table("chunk_sets")
-    op.drop_table("outlines")
-    op.drop_table("blobs")
-    op.drop_table("documents")

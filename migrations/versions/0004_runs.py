@@ -14,6 +14,19 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    _create_runs()
+    _create_slices()
+    _create_run_documents()
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_table("run_documents")
+    op.drop_table("slices")
+    op.drop_table("runs")
+
+
+def _create_runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -34,6 +47,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_source_id"), "runs", ["source_id"], unique=False)
+
+
+def _create_slices() -> None:
     op.create_table(
         "slices",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -87,6 +103,9 @@ def upgrade() -> None:
         "ix_slices_ready_age", "slices", ["created_at"], unique=False, postgresql_where=sa.text("state = 'ready'")
     )
     op.create_index(op.f("ix_slices_run_id"), "slices", ["run_id"], unique=False)
+
+
+def _create_run_documents() -> None:
     op.create_table(
         "run_documents",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -113,10 +132,3 @@ def upgrade() -> None:
     op.create_index("ix_run_documents_document_id", "run_documents", ["document_id"], unique=False)
     op.create_index("ix_run_documents_run_id_outcome", "run_documents", ["run_id", "outcome"], unique=False)
     op.create_index("ix_run_documents_slice_id", "run_documents", ["slice_id"], unique=False)
-
-
-def downgrade() -> None:
-    """Undo."""
-    op.drop_table("run_documents")
-    op.drop_table("slices")
-    op.drop_table("runs")

@@ -13,6 +13,19 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    _create_dead_letters()
+    _create_reconciliations()
+    _create_drifts()
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_table("drifts")
+    op.drop_table("reconciliations")
+    op.drop_table("dead_letters")
+
+
+def _create_dead_letters() -> None:
     op.create_table(
         "dead_letters",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -32,6 +45,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
     )
     op.create_index(op.f("ix_dead_letters_document_id"), "dead_letters", ["document_id"], unique=False)
+
+
+def _create_reconciliations() -> None:
     op.create_table(
         "reconciliations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -47,6 +63,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_reconciliations_project_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliations")),
     )
+
+
+def _create_drifts() -> None:
     op.create_table(
         "drifts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -62,10 +81,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drifts")),
     )
     op.create_index(op.f("ix_drifts_reconciliation_id"), "drifts", ["reconciliation_id"], unique=False)
-
-
-def downgrade() -> None:
-    """Undo."""
-    op.drop_table("drifts")
-    op.drop_table("reconciliations")
-    op.drop_table("dead_letters")

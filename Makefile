@@ -1,0 +1,73 @@
+# Everything a newcomer needs: `make ingest` to see it work, `make test` to check it. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The first interpreter found that is new enough; `make PYTHON=/path/to/python` overrides it.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+MOBIUS := $(BIN)/mobius
+DIR ?=
+PYTEST_ARGS ?=
+
+.PHONY: help setup ingest test lint format lock up down status purge clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## Create .venv from requirements.lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found; install it, or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "==> creating $(VENV) with $$($(PYTHON) --version) and installing the locked dependencies (one to two minutes)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+ingest: setup up ## Start the local stack and ingest examples/ and our own sources, or DIR=/some/repository
+	@bash examples/tour.sh "$(DIR)"
+
+test: setup lint ## Lint, types, and all tests on real services
+	@echo "==> running all tests; they start their own services and end them"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## Style, types, layering, sizes
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@echo "==> mypy --strict"
+	@$(BIN)/mypy
+	@echo "==> layering"
+	@$(BIN)/lint-imports --no-logo >/tmp/mobius-lint-imports.$$$$ 2>&1 || { cat /tmp/mobius-lint-imports.$$$$; rm -f /tmp/mobius-lint-imports.$$$$; exit 1; }; rm -f /tmp/mobius-lint-imports.$$$$
+	@echo "==> size budgets"
+	@$(BIN)/python -m pytest -q --no-header tests/unit/test_budgets.py
+
+format: setup ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## Resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
+	  --extra local --extra dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+up: setup ## Start the local stack in the background
+	@echo "==> starting the local stack: PostgreSQL, Redis, a Qdrant engine, workers, beat, Flower (all on loopback)"
+	@$(MOBIUS) up
+
+down: setup ## Stop the local stack
+	@$(MOBIUS) down
+
+status: setup ## Show the local stack
+	@$(MOBIUS) status
+
+purge: setup ## Stop the local stack and delete its data
+	@$(MOBIUS) down --purge
+
+clean: ## Stop the local stack and remove everything that make made
+	@if [ -x $(MOBIUS) ]; then $(MOBIUS) down --purge; fi
+	rm -rf $(VENV) .mobius build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,93 @@
+"""Cut a document's text into the chunks that are embedded: every byte in exactly one, none above the budget.
+
+A chunk's body is always a span of the text. Lines are ended by ``\\n``, ``\\r\\n`` or a lone ``\\r``, one each, and no
+chunk ends between the two bytes of a ``\\r\\n`` or inside a character. The same text, outline and budget give the same
+chunks everywhere, and an edit in one function leaves the chunks of the others as they were.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.chunk_atoms import Atoms
+from pipeline.chunk_labels import Label, label_chunks
+from pipeline.chunk_pack import Packing
+from pipeline.errors import MalformedDocument
+from pipeline.header import embedding_input
+from pipeline.identity import chunk_id, embed_hash, text_hash
+from pipeline.types import Chunk, ChunkSet, DocumentRef, Outline
+
+#: Grows with every change to where the same outline is cut or what the chunks are called.
+CHUNKER_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkBudget:
+    """How large chunks may and should be, in bytes of UTF-8 without the header.
+
+    ``max_bytes`` is never exceeded; a definition up to that size is never cut. Small neighbours are joined up to
+    ``target_bytes``. 2,000 bytes are 50 lines of code, about one long function and 500 tokens; with the header they
+    are at most 2,600 tokens even if every byte were one, so any embedder with a window of 8,000 takes them whole.
+
+    Raises:
+        ValueError: The bounds are below 16 bytes, or the target is above the maximum.
+    """
+
+    max_bytes: int = 2_000
+    target_bytes: int = 2_000
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.target_bytes <= self.max_bytes:
+            raise ValueError("A chunk budget needs 16 <= target_bytes <= max_bytes.")
+
+
+def chunk(document: DocumentRef, text: bytes, outline: Outline, budget: ChunkBudget) -> ChunkSet:
+    """Return the chunks of a document's text, which is what ``text_of`` gives for the outline's encoding.
+
+    Raises:
+        MalformedDocument: The outline is not that of this text, or the text is not UTF-8.
+    """
+    if outline.length != len(text):
+        raise MalformedDocument("The outline belongs to another text; parse the document again.")
+    try:
+        text.decode()
+    except UnicodeDecodeError as exc:
+        raise MalformedDocument("The text to chunk is not UTF-8; decode the file first.") from exc
+    atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
+    ends = Packing(atoms, budget.max_bytes, budget.target_bytes).ends()
+    labels = label_chunks(text, outline.nodes, ends)
+    return ChunkSet(document, tuple(_chunks(document, text, ends, labels)))
+
+
+def _chunks(document: DocumentRef, text: bytes, ends: list[int], labels: Iterator[Label]) -> Iterator[Chunk]:
+    start, lines = 0, 0
+    occurrences: Counter[bytes] = Counter()
+    for ordinal, (end, label) in enumerate(zip(ends, labels, strict=True)):
+        body = text[start:end]
+        body_hash = text_hash(body)
+        newlines = count_newlines(body)
+        signatures = tuple(node.signature for node in label.scope)
+        yield Chunk(
+            id=chunk_id(document.id, body_hash, occurrences[body_hash]),
+            ordinal=ordinal,
+            start=start,
+            end=end,
+            start_line=lines + 1,
+            end_line=lines + newlines + (not body.endswith((b"\n", b"\r"))),
+            kind=label.kind,
+            name=label.name,
+            scope=tuple(node.name for node in label.scope),
+            scope_signatures=signatures,
+            defines=label.defines,
+            text_hash=body_hash,
+            embed_hash=embed_hash(embedding_input(document.path, signatures, label.defines, body.decode())),
+        )
+        occurrences[body_hash] += 1
+        start, lines = end, lines + newlines
+
+
+def count_newlines(body: bytes) -> int:
+    """Return how many lines end in ``body``: ``\\n``, ``\\r\\n`` and a lone ``\\r`` are one line end each."""
+    return body.count(b"\n") + body.count(b"\r") - body.count(b"\r\n")

@@ -1,0 +1,105 @@
+"""Chunk sets as bytes for a database row, and back.
+
+Ids are not stored: they follow from the document and the hashes. The count is stored, so that a damaged payload can
+never pass for a smaller set, and an empty set is not the same as none.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.errors import MalformedDocument
+from pipeline.identity import chunk_id
+from pipeline.types import Chunk, ChunkSet, DocumentRef
+
+#: Grows with every change to the payload's form.
+PAYLOAD_VERSION = 1
+
+_DIGEST_BYTES = 32
+
+#: Where the scope of a chunk stands in the table of distinct scopes.
+_ScopeTable = dict[tuple[tuple[str, ...], tuple[str, ...]], int]
+
+
+def pack_chunks(chunk_set: ChunkSet) -> bytes:
+    """Return the chunks, without their document, as compressed JSON."""
+    chunks = chunk_set.chunks
+    scopes: _ScopeTable = {}
+    columns = {
+        "version": PAYLOAD_VERSION,
+        "count": len(chunks),
+        "ends": [chunk.end for chunk in chunks],
+        "lines": [[chunk.start_line, chunk.end_line] for chunk in chunks],
+        "kinds": [chunk.kind for chunk in chunks],
+        "names": [chunk.name for chunk in chunks],
+        "scope": [scopes.setdefault((chunk.scope, chunk.scope_signatures), len(scopes)) for chunk in chunks],
+        "scopes": list(scopes),
+        "defines": [chunk.defines for chunk in chunks],
+        "hashes": b64encode(b"".join(chunk.text_hash + chunk.embed_hash for chunk in chunks)).decode(),
+    }
+    return zlib.compress(json.dumps(columns, separators=(",", ":")).encode())
+
+
+def unpack_chunks(document: DocumentRef, payload: bytes) -> ChunkSet:
+    """Return the chunks of ``document`` that were packed.
+
+    Raises:
+        MalformedDocument: The payload is damaged or of another version; chunk the document again.
+    """
+    try:
+        columns = json.loads(zlib.decompress(payload))
+        if columns["version"] != PAYLOAD_VERSION:
+            raise MalformedDocument("The stored chunks are of another version; chunk the document again.")
+        return ChunkSet(document, tuple(_chunks(document, columns)))
+    except (zlib.error, ValueError, KeyError, TypeError, IndexError) as exc:
+        raise MalformedDocument("The stored chunks are damaged; chunk the document again.") from exc
+
+
+def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
+    """Yield the chunks; every column must have as many rows as the count says."""
+    occurrences: Counter[bytes] = Counter()
+    start = 0
+    rows = zip(
+        range(columns["count"]),
+        columns["ends"],
+        columns["lines"],
+        columns["kinds"],
+        columns["names"],
+        columns["scope"],
+        columns["defines"],
+        _digests(columns["hashes"]),
+        strict=True,
+    )
+    for ordinal, end, (start_line, end_line), kind, name, scope, defines, (text_hash, embed_hash) in rows:
+        names, signatures = columns["scopes"][scope]
+        yield Chunk(
+            id=chunk_id(document.id, text_hash, occurrences[text_hash]),
+            ordinal=ordinal,
+            start=start,
+            end=end,
+            start_line=start_line,
+            end_line=end_line,
+            kind=kind,
+            name=name,
+            scope=tuple(names),
+            scope_signatures=tuple(signatures),
+            defines=tuple(defines),
+            text_hash=text_hash,
+            embed_hash=embed_hash,
+        )
+        occurrences[text_hash] += 1
+        start = end
+
+
+def _digests(encoded: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the pairs of text hash and embed hash."""
+    data = b64decode(encoded, validate=True)
+    if len(data) % (2 * _DIGEST_BYTES):
+        raise ValueError("half a hash")
+    for at in range(0, len(data), 2 * _DIGEST_BYTES):
+        yield data[at : at + _DIGEST_BYTES], data[at + _DIGEST_BYTES : at + 2 * _DIGEST_BYTES]

@@ -1,0 +1,92 @@
+"""Outlines as bytes for a database row, and back: columns of small numbers, which deflate packs well.
+
+What cannot be read back exactly as it was written is refused, whether it was damaged or comes from another version:
+the caller parses again.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from pipeline.errors import MalformedDocument
+from pipeline.parse.parser import OUTLINE_VERSION
+from pipeline.types import Outline, OutlineNode
+
+
+def pack_outline(outline: Outline) -> bytes:
+    """Return the outline as compressed JSON."""
+    nodes = outline.nodes
+    kinds = sorted({node.kind for node in nodes})
+    index = {kind: i for i, kind in enumerate(kinds)}
+    columns = {
+        "version": outline.version,
+        "language": outline.language,
+        "encoding": outline.encoding,
+        "length": outline.length,
+        "has_error": outline.has_error,
+        "count": len(nodes),
+        "starts": _steps([node.start for node in nodes]),
+        "sizes": [node.end - node.start for node in nodes],
+        "depths": _steps([node.depth for node in nodes]),
+        "kinds": kinds,
+        "kind": [index[node.kind] for node in nodes],
+        "named": {str(i): [node.name, node.signature] for i, node in enumerate(nodes) if node.name or node.signature},
+    }
+    return zlib.compress(json.dumps(columns, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def unpack_outline(payload: bytes) -> Outline:
+    """Return the outline that was packed.
+
+    Raises:
+        MalformedDocument: The payload is damaged or of another version; parse the document again.
+    """
+    try:
+        columns = json.loads(zlib.decompress(payload))
+        version = columns["version"]
+        outline = _outline(columns) if version == OUTLINE_VERSION else None
+    except (zlib.error, ValueError, KeyError, TypeError, IndexError) as exc:
+        raise MalformedDocument("The stored outline is damaged; parse the document again.") from exc
+    if outline is None:
+        raise MalformedDocument(
+            f"The stored outline has version {version}, not {OUTLINE_VERSION}; parse the document again."
+        )
+    return outline
+
+
+def _outline(columns: dict[str, Any]) -> Outline:
+    """Build the outline; every column must have as many rows as the count says."""
+    named = {int(i): (str(name), str(signature)) for i, (name, signature) in columns["named"].items()}
+    rows = zip(
+        range(columns["count"]),
+        _sums(columns["starts"]),
+        columns["sizes"],
+        _sums(columns["depths"]),
+        columns["kind"],
+        strict=True,
+    )
+    return Outline(
+        version=columns["version"],
+        language=str(columns["language"]),
+        encoding=str(columns["encoding"]),
+        length=int(columns["length"]),
+        has_error=bool(columns["has_error"]),
+        nodes=tuple(
+            OutlineNode(start, start + size, depth, columns["kinds"][kind], *named.get(i, ()))
+            for i, start, size, depth, kind in rows
+        ),
+    )
+
+
+def _steps(values: list[int]) -> list[int]:
+    return [value - before for before, value in zip([0, *values], values, strict=False)]
+
+
+def _sums(steps: list[int]) -> list[int]:
+    values, total = [], 0
+    for step in steps:
+        total += step
+        values.append(total)
+    return values

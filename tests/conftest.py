@@ -1,0 +1,84 @@
+"""Real services for every ring above unit: one local stack per session, one database per test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from harness.fleet import Fleet
+from harness.servers import RedisServer
+from worker import local
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers."""
+    home = tmp_path_factory.mktemp("stack") / "home"
+    names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME")
+    environ = {name: value for name, value in os.environ.items() if name not in names}
+    local.up(home, environ, report=print, services_only=True)
+    try:
+        yield local.service_environment(home)
+    finally:
+        local.down(home, report=print)
+
+
+@pytest.fixture
+def database_url(services: dict[str, str]) -> Iterator[str]:
+    """A migrated database of the test's own, copied from the session's template."""
+    admin = services["DATABASE_URL"]
+    template = urlsplit(admin).path.strip("/")
+    name = f"test_{next(_numbers)}"
+    server = urlsplit(admin)._replace(path="/postgres").geturl()
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield urlsplit(admin)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own, which it may kill."""
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def environment(
+    services: dict[str, str], database_url: str, redis_server: RedisServer, tmp_path: Path
+) -> dict[str, str]:
+    """The environment of the product's processes: quick leases, so that recovery is seen within a test."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
+    return kept | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_server.url,
+        "QDRANT_URL": services["QDRANT_URL"],
+        "QDRANT_API_KEY": services["QDRANT_API_KEY"],
+        "MOBIUS_HOME": str(tmp_path / "home"),
+        "MOBIUS_LEASE_SECONDS": "3",
+        "MOBIUS_HEARTBEAT_SECONDS": "0.5",
+        "MOBIUS_SWEEP_SECONDS": "0.5",
+        "MOBIUS_DISPATCH_TIMEOUT_SECONDS": "4",
+        "MOBIUS_RETRY_SECONDS": "0.5",
+    }
+
+
+@pytest.fixture
+def fleet(environment: dict[str, str], tmp_path: Path) -> Iterator[Fleet]:
+    """Starts the product's processes; none of them outlives the test."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    started = Fleet(environment, logs)
+    yield started
+    started.end()

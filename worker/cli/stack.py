@@ -1,0 +1,103 @@
+"""``mobius up``, ``down``, ``status``, ``migrate`` and ``config``: what an operator starts, stops and checks."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from worker import local
+from worker.cli.output import note, print_json, result
+from worker.cli.services import effective_environment
+from worker.local import FleetOptions, StackStatus
+from worker.settings import Settings, load_settings, variable_of
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def up(
+    services_only: Annotated[
+        bool, typer.Option("--services-only", help="Only Postgres, Redis and Qdrant, migrated; no workers.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Start the local stack in the background, or find the one that runs."""
+    settings = load_settings()
+    fleet = FleetOptions(settings.cpu_concurrency, settings.io_concurrency, settings.flower_port or None)
+    status = local.up(settings.home, os.environ, report=note, services_only=services_only, fleet=fleet)
+    _print_status(status, as_json=as_json)
+
+
+def down(
+    purge: Annotated[bool, typer.Option("--purge", help="Delete its data, passwords and logs as well.")] = False,
+) -> None:
+    """Stop the local stack; no process of it is left."""
+    home = load_settings().home
+    was_running = local.down(home, report=note)
+    if purge:
+        local.purge(home)
+    note(f"the local stack {'is down' if was_running else 'was not running'}{'; its data is gone' if purge else ''}")
+
+
+def status(as_json: _Json = False) -> None:
+    """Show every process of the local stack. Exit code 1: it is not running, or not all of it is ready."""
+    found = local.status(load_settings().home)
+    _print_status(found, as_json=as_json)
+    raise typer.Exit(0 if found.is_ready else 1)
+
+
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    from models import schema  # noqa: PLC0415  alembic takes a while to import
+
+    settings = load_settings(effective_environment())
+    url = settings.require("database_url")
+    before = schema.current_revision(url)
+    schema.upgrade(url)
+    note(f"the database was at schema {before or 'none'} and is at {schema.current_revision(url)}")
+
+
+def config(as_json: _Json = False) -> None:
+    """Print the effective configuration, secrets masked, and what each setting means."""
+    settings = load_settings(effective_environment())
+    values = {variable_of(field): _shown(settings, field) for field in Settings.model_fields}
+    if as_json:
+        print_json(values)
+        return
+    for field, info in Settings.model_fields.items():
+        result(f"{variable_of(field)}={values[variable_of(field)] or ''}")
+        result(f"    {info.description}")
+
+
+def _shown(settings: Settings, field: str) -> str | None:
+    value = getattr(settings, field)
+    if isinstance(value, SecretStr):
+        return "********"
+    return None if value is None else str(value)
+
+
+def _print_status(found: StackStatus, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": child.name,
+                    "state": child.state.value,
+                    "pid": child.pid,
+                    "url": child.url,
+                    "restarts": child.restarts,
+                }
+                for child in found.children
+            ]
+        )
+        return
+    result(f"local stack in {found.home}: {found.phase.value}")
+    for child in found.children:
+        where = child.url or (f"log: {child.log}" if child.log else "")
+        result(
+            f"  {child.name:<12} {child.state.value:<10} pid {child.pid or '-':<8} restarts {child.restarts}  {where}"
+        )
+        if child.message:
+            result(f"               {child.message}")
