@@ -193,6 +193,9 @@ class Source(Protocol):
     def complete(self) -> bool:
         """Whether the last walk ended and saw everything, so that a document it did not find is gone."""
 
+    def covers(self, path: str) -> bool:
+        """Return whether the walk looks at this path at all; a walk confined to one file covers no other."""
+
     def walk(self) -> Iterator[WalkItem]:
         """Yield every path in code-point order, without reading any file."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from pipeline.embed import pack_calls
+from pipeline.embed import halve, pack_calls
 from pipeline.errors import IngestError, InputRejected, TransientError
 from pipeline.stages import EmbeddingInput
-from pipeline.types import Claim, EmbeddingCall, EmbeddingFault, Failure
+from pipeline.types import Claim, EmbeddingFault, Failure
 from tasks.base import StageContext
 
 #: How long a worker slot waits for embeddings that another slice is buying, before it hands back (s).
@@ -70,16 +70,8 @@ def _buy(context: StageContext, claim: Claim, texts: Mapping[bytes, str]) -> dic
             if len(fault.call.hashes) == 1:
                 rejected[fault.call.hashes[0]] = fault.error
             else:
-                calls += _halves(fault.call)
+                calls += halve(fault.call)
     return rejected
-
-
-def _halves(call: EmbeddingCall) -> list[EmbeddingCall]:
-    middle = len(call.hashes) // 2
-    return [
-        EmbeddingCall(call.hashes[:middle], call.inputs[:middle]),
-        EmbeddingCall(call.hashes[middle:], call.inputs[middle:]),
-    ]
 
 
 def _failures(inputs: Mapping[bytes, EmbeddingInput], rejected: Mapping[bytes, IngestError]) -> list[Failure]:

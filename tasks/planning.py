@@ -140,8 +140,9 @@ class _Plan:
 
     def _counted(self, known: Iterator[KnownDocument]) -> Iterator[KnownDocument]:
         for document in known:
-            self._tally.known += 1
-            yield document
+            if self._source.covers(document.path):
+                self._tally.known += 1
+                yield document
 
     def _step(self, step: PlanStep) -> AcceptedDocument | None:
         tally = self._tally

@@ -10,9 +10,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-
 from harness.fleet import Fleet
+from harness.inspection import Inspection
 from harness.servers import RedisServer
+from harness.trees import write_tree
+
+from pipeline.testing.openai_stub import OpenAIStub
 from worker import local
 
 _numbers = itertools.count(1)
@@ -82,3 +85,31 @@ def fleet(environment: dict[str, str], tmp_path: Path) -> Iterator[Fleet]:
     started = Fleet(environment, logs)
     yield started
     started.end()
+
+
+@pytest.fixture
+def inspection(environment: dict[str, str]) -> Inspection:
+    """Reads the test's own Postgres and Qdrant directly."""
+    return Inspection(environment["DATABASE_URL"], environment["QDRANT_URL"], environment["QDRANT_API_KEY"])
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small source tree: several languages, several chunks."""
+    root = tmp_path / "tree"
+    write_tree(root, files=6)
+    return root
+
+
+@pytest.fixture
+def provider(environment: dict[str, str]) -> Iterator[OpenAIStub]:
+    """A recording provider, which the processes of this test embed with instead of locally."""
+    with OpenAIStub(dims=32) as stub:
+        environment |= {
+            "MOBIUS_EMBEDDER": "openai",
+            "OPENAI_API_KEY": "a-test-key",
+            "OPENAI_BASE_URL": stub.url,
+            "MOBIUS_OPENAI_DIMS": "32",
+            "MOBIUS_OPENAI_MODEL": f"stub-{environment['DATABASE_URL'].rpartition('/')[2]}",
+        }
+        yield stub

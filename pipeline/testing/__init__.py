@@ -1,8 +1,7 @@
 """Fakes that keep the promises of the ports, for tests of ours and of anyone who builds on the ports."""
 
 from pipeline.testing.fake_index import FakeIndex
-from pipeline.testing.openai_stub import Fault, OpenAIStub
 from pipeline.testing.recording_embedder import RecordingEmbedder
 from pipeline.testing.vectors import hashed_vector
 
-__all__ = ["FakeIndex", "Fault", "OpenAIStub", "RecordingEmbedder", "hashed_vector"]
+__all__ = ["FakeIndex", "RecordingEmbedder", "hashed_vector"]

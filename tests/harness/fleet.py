@@ -67,7 +67,7 @@ class Fleet:
     """Starts members and ends all of them."""
 
     def __init__(self, env: Mapping[str, str], directory: Path) -> None:
-        self._env = dict(env)
+        self._env = env
         self._directory = directory
         self.members: list[Member] = []
 
@@ -100,6 +100,7 @@ class Fleet:
             capture_output=True,
             text=True,
             timeout=150,
+            check=False,
         )
         if check:
             assert done.returncode == 0, f"{args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"

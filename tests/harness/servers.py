@@ -44,13 +44,15 @@ class RedisServer:
                 [binary, "--port", str(self.port), "--dir", str(self._directory), *options], stdout=log, stderr=log
             )
         deadline = time.monotonic() + 15
-        while True:
-            try:
-                self.client.ping()
-                return
-            except redis.ConnectionError:
-                assert time.monotonic() < deadline, "redis-server does not start"
-                time.sleep(0.02)
+        while not self._answers():
+            assert time.monotonic() < deadline, "redis-server does not start"
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.ConnectionError:
+            return False
 
     def kill(self) -> None:
         """End it as a crash would."""

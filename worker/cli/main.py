@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -22,9 +23,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (ingest.ingest, queries.search, queries.runs, queries.why):
-    app.command()(command)
-for command in (stack.up, stack.down, stack.status, stack.migrate, stack.config):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    ingest.ingest,
+    queries.search,
+    queries.runs,
+    queries.why,
+    stack.up,
+    stack.down,
+    stack.status,
+    stack.migrate,
+    stack.config,
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -1,0 +1,140 @@
+"""An index in memory that keeps every promise of ``pipeline.ports.Index``, and remembers what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from pipeline.errors import DimensionMismatch, IngestError
+from pipeline.testing.vectors import cosine
+from pipeline.types import (
+    EmbeddingModel,
+    Hit,
+    Point,
+    PointMove,
+    Retirement,
+    Scope,
+    SearchFilter,
+    StoredPoint,
+    Vector,
+)
+
+
+class FakeIndex:
+    """Points by id, as in Qdrant: an id that another scope holds is neither seen nor touched.
+
+    ``fault`` is raised by every call while it is set. ``written``, ``moved`` and ``deleted`` list the ids of the
+    points that really were, in order.
+    """
+
+    def __init__(self, model: EmbeddingModel) -> None:
+        self.model = model
+        self.points: dict[UUID, Point] = {}
+        self.fault: IngestError | None = None
+        self.written: list[UUID] = []
+        self.moved: list[UUID] = []
+        self.deleted: list[UUID] = []
+
+    def drop(self) -> None:
+        """Lose everything, as when somebody drops the collection."""
+        self.points.clear()
+
+    def ensure(self) -> None:
+        """See the port."""
+        self._answer()
+
+    def upsert(self, scope: Scope, points: Sequence[Point]) -> None:
+        """See the port."""
+        self._answer()
+        for point in points:
+            self._check(point.vector)
+        for point in sorted(points, key=lambda point: point.generation):
+            stored = self.points.get(point.id)
+            if stored is None or (_is_in(scope, stored) and stored.generation <= point.generation):
+                self.points[point.id] = replace(point, payload=_payload(scope, point))
+                self.written.append(point.id)
+
+    def move(self, scope: Scope, moves: Sequence[PointMove]) -> None:
+        """See the port."""
+        self._answer()
+        for move in moves:
+            stored = self._find(scope, move.id)
+            if stored is not None and stored.generation <= move.generation:
+                self.points[move.id] = replace(stored, generation=move.generation, payload=_payload(scope, move))
+                self.moved.append(move.id)
+
+    def delete(self, scope: Scope, retirements: Sequence[Retirement]) -> None:
+        """See the port."""
+        self._answer()
+        for retirement in retirements:
+            stored = self._find(scope, retirement.id)
+            if stored is not None and stored.generation < retirement.below:
+                del self.points[retirement.id]
+                self.deleted.append(retirement.id)
+
+    def retrieve(self, scope: Scope, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
+        """See the port."""
+        self._answer()
+        found = ((point_id, self._find(scope, point_id)) for point_id in ids)
+        return {
+            point_id: StoredPoint(point_id, point.generation, dict(point.payload))
+            for point_id, point in found
+            if point is not None
+        }
+
+    def search(self, scope: Scope, vector: Vector, limit: int, where: SearchFilter) -> Sequence[Hit]:
+        """See the port."""
+        self._answer()
+        self._check(vector)
+        hits = [
+            Hit(point.id, cosine(vector, point.vector), point.generation)
+            for point in self.points.values()
+            if _is_in(scope, point) and _matches(where, point.payload)
+        ]
+        return sorted(hits, key=lambda hit: -hit.score)[: max(0, limit)]
+
+    def count(self, scope: Scope) -> int:
+        """See the port."""
+        self._answer()
+        return sum(_is_in(scope, point) for point in self.points.values())
+
+    def ping(self) -> None:
+        """See the port."""
+        self._answer()
+
+    def close(self) -> None:
+        """See the port."""
+
+    def _answer(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+    def _check(self, vector: Vector) -> None:
+        if len(vector) != 4 * self.model.dims:
+            raise DimensionMismatch
+
+    def _find(self, scope: Scope, point_id: UUID) -> Point | None:
+        point = self.points.get(point_id)
+        return point if point is not None and _is_in(scope, point) else None
+
+
+def _payload(scope: Scope, of: Point | PointMove) -> dict[str, object]:
+    return {**of.payload, **_scope_fields(scope), "generation": of.generation}
+
+
+def _scope_fields(scope: Scope) -> dict[str, object]:
+    return {"tenant": str(scope.tenant_id), "project": str(scope.project_id)}
+
+
+def _is_in(scope: Scope, point: Point) -> bool:
+    return _scope_fields(scope).items() <= point.payload.items()
+
+
+def _matches(where: SearchFilter, payload: Mapping[str, object]) -> bool:
+    allowed = {
+        "language": where.languages,
+        "kind": where.kinds,
+        "source": tuple(str(source) for source in where.sources),
+    }
+    return all(payload.get(key) in values for key, values in allowed.items() if values)

@@ -1,0 +1,61 @@
+"""An embedder in memory that records every text it is given and fails when it is told to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from pipeline.embed import estimate_tokens
+from pipeline.errors import IngestError, InputRejected
+from pipeline.testing.vectors import hashed_vector
+from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
+
+
+class RecordingEmbedder:
+    """Vectors depend on nothing but the text.
+
+    ``calls`` are the calls that were made, failed ones included; ``bought`` the texts that came back as vectors, as
+    often as they were paid for. ``refused`` are pieces of text: a call that contains one is rejected. ``script`` is
+    consumed one entry per call: an error to fail with, or None to succeed; once it is empty, calls succeed.
+    """
+
+    def __init__(self, model: EmbeddingModel | None = None) -> None:
+        self._model = model or EmbeddingModel("testing", "recording", 8)
+        self.calls: list[EmbeddingCall] = []
+        self.bought: list[str] = []
+        self.queries: list[str] = []
+        self.script: deque[IngestError | None] = deque()
+        self.refused: set[str] = set()
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """See the port."""
+        return self._model
+
+    def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
+        """See the port."""
+        for call in calls:
+            self.calls.append(call)
+            error = self._next_error(call.inputs)
+            yield EmbeddingFault(call, error) if error is not None else self._reply(call)
+
+    def embed_query(self, text: str) -> Vector:
+        """See the port."""
+        self.queries.append(text)
+        error = self._next_error([text])
+        if error is not None:
+            raise error
+        return hashed_vector(text, self._model.dims)
+
+    def close(self) -> None:
+        """See the port."""
+
+    def _next_error(self, inputs: Sequence[str]) -> IngestError | None:
+        if any(piece in text for piece in self.refused for text in inputs):
+            return InputRejected()
+        return self.script.popleft() if self.script else None
+
+    def _reply(self, call: EmbeddingCall) -> EmbeddingReply:
+        self.bought.extend(call.inputs)
+        vectors = tuple(hashed_vector(text, self._model.dims) for text in call.inputs)
+        return EmbeddingReply(call, vectors, sum(map(estimate_tokens, call.inputs)))

@@ -1,0 +1,188 @@
+"""Faults at the very moments that lose work elsewhere, each made to happen for certain, on real processes."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from harness.fleet import Fleet, Member, wait_until
+from harness.gate import Gate
+from harness.inspection import Inspection
+from harness.servers import RedisServer
+from harness.trees import function
+
+from pipeline.testing.openai_stub import OpenAIStub
+
+QUEUES = ("parse", "chunk", "embed", "upsert")
+
+
+@pytest.fixture
+def gate_before_qdrant(environment: dict[str, str]) -> Iterator[Gate]:
+    gate = Gate.before(environment["QDRANT_URL"], 6333)
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def gate_before_redis(environment: dict[str, str]) -> Iterator[Gate]:
+    gate = Gate.before(environment["REDIS_URL"], 6379)
+    yield gate
+    gate.close()
+
+
+def ended(inspection: Inspection) -> bool:
+    rows = inspection.rows("SELECT 1 FROM run_documents WHERE outcome = 'pending'")
+    plans = inspection.rows("SELECT 1 FROM runs WHERE plan_state = 'planning'")
+    return not rows and not plans
+
+
+def finished_stages(*members: Member) -> list[str]:
+    return [str(record["stage"]) for member in members for record in member.records("stage_finished")]
+
+
+def test_a_message_lost_in_the_pop_window_is_sent_again(
+    fleet: Fleet, redis_server: RedisServer, inspection: Inspection, tree: Path
+) -> None:
+    """The worker's BRPOP is pending when it is stopped: Redis gives it the message and it dies with it."""
+    victim = fleet.worker("victim")
+    time.sleep(1.5)  # the consumer's BRPOP is renewed every second; after this it is certainly pending
+    victim.send(signal.SIGSTOP)
+    fleet.mobius("ingest", str(tree), "--no-wait")
+    dispatcher = fleet.dispatcher()
+    wait_until(lambda: bool(inspection.rows("SELECT 1 FROM slices WHERE state = 'dispatched'")), "dispatched")
+    wait_until(lambda: redis_server.client.llen("parse") == 0, "Redis handed the message to the stopped worker")
+    assert redis_server.client.hlen("unacked") == 0, "the message is in no list of Redis any more"
+    victim.kill()
+    survivor = fleet.worker("survivor")
+    wait_until(lambda: ended(inspection), "the slice completes")
+    inspection.assert_true_to(tree)
+    assert finished_stages(survivor) == list(QUEUES)
+    assert any(record["never_started"] for record in dispatcher.records("slices_brought_back"))
+
+
+def test_a_worker_that_wakes_up_after_a_newer_revision_leaves_no_trace(
+    fleet: Fleet, environment: dict[str, str], gate_before_qdrant: Gate, inspection: Inspection, tree: Path
+) -> None:
+    """It is stopped with its points on the wire, loses its lease, and is woken when the newer revision is done."""
+    changed = tree / "package" / "module_0.py"
+    sleeper = fleet.worker("sleeper", QDRANT_URL=gate_before_qdrant.url_for(environment["QDRANT_URL"]))
+    fleet.dispatcher()
+    gate_before_qdrant.hold(lambda block: block.startswith(b"PUT ") and b"/points" in block.split(b"\r\n")[0])
+    fleet.mobius("ingest", str(tree), "--no-wait")
+    assert gate_before_qdrant.reached.wait(60)
+    sleeper.send(signal.SIGSTOP)
+
+    changed.write_text(changed.read_text() + "\n\n" + function("the_newer_revision"))
+    stale_words = changed.read_text().splitlines()[20]
+    changed.write_text(changed.read_text().replace(stale_words, "    replaced_line = 'newer'"))
+    fleet.worker("other")
+    fleet.mobius("ingest", str(tree))
+    wait_until(lambda: ended(inspection), "both runs end")
+    inspection.assert_true_to(tree)
+
+    sleeper.send(signal.SIGCONT)
+    gate_before_qdrant.release()
+    wait_until(lambda: bool(sleeper.records("claim_lost")), "the sleeper finds its claim gone")
+    inspection.assert_true_to(tree)
+    hits = json.loads(fleet.mobius("search", "replaced line newer revision", "-k", "1000", "--json").stdout)
+    assert any("the_newer_revision" in hit["text"] for hit in hits)
+    assert not any(stale_words in hit["text"] for hit in hits)
+
+
+def test_messages_that_come_three_times_in_any_order_change_nothing(
+    fleet: Fleet, redis_server: RedisServer, inspection: Inspection, tree: Path, provider: OpenAIStub
+) -> None:
+    """Each stage's queue is filled, tripled and shuffled before the stage's worker starts."""
+    fleet.mobius("ingest", str(tree), "--no-wait", MOBIUS_SLICE_DOCUMENTS="2")
+    client = redis_server.client
+    slices = len(inspection.rows("SELECT id FROM slices"))
+    assert slices >= 5
+    fleet.dispatcher(MOBIUS_DISPATCH_TIMEOUT_SECONDS="600", MOBIUS_DISPATCH_WINDOW="100")
+    for queue in QUEUES:
+        wait_until(lambda queue=queue: client.llen(queue) == slices, f"all messages are in {queue}")
+        triple(redis_server, queue)
+        assert client.llen(queue) == 3 * slices
+        worker = fleet.worker(f"only-{queue}", queue)
+        wait_until(lambda queue=queue: client.llen(queue) == 0 and client.hlen("unacked") == 0, f"{queue} is empty")
+        assert len(worker.records("stage_finished")) == slices
+        assert len(worker.records("stale_message_dropped")) == 2 * slices
+        worker.kill()
+    wait_until(lambda: ended(inspection), "the run ends")
+    inspection.assert_true_to(tree)
+    assert len(provider.inputs()) == len(set(provider.inputs())) == len(inspection.points())
+
+
+def triple(server: RedisServer, queue: str) -> None:
+    rng = random.Random(7)
+    messages = server.client.lrange(queue, 0, -1)
+    copies = []
+    for message in messages * 3:
+        copy = json.loads(message)
+        copy["properties"]["delivery_tag"] = str(uuid4())
+        copies.append(json.dumps(copy))
+    rng.shuffle(copies)
+    server.client.delete(queue)
+    server.client.rpush(queue, *copies)
+
+
+@pytest.mark.parametrize("stage", ["parse", "chunk", "embed"])
+def test_a_worker_killed_between_commit_and_next_link_loses_no_stage(
+    stage: str,
+    fleet: Fleet,
+    environment: dict[str, str],
+    gate_before_redis: Gate,
+    inspection: Inspection,
+    tree: Path,
+) -> None:
+    """The next link is held on its way to Redis; the stage before it is committed; the worker is killed."""
+    following = QUEUES[QUEUES.index(stage) + 1]
+    victim = fleet.worker("victim", REDIS_URL=gate_before_redis.url_for(environment["REDIS_URL"]))
+    gate_before_redis.hold(lambda block: b"LPUSH" in block and f"\r\n{following}\r\n".encode() in block)
+    fleet.dispatcher()
+    fleet.mobius("ingest", str(tree), "--no-wait")
+    assert gate_before_redis.reached.wait(60)
+    assert inspection.rows("SELECT stage, state FROM slices") == [{"stage": following, "state": "dispatched"}]
+    victim.kill()
+    gate_before_redis.close()
+    survivor = fleet.worker("survivor")
+    wait_until(lambda: ended(inspection), "the slice completes")
+    inspection.assert_true_to(tree)
+    assert finished_stages(victim) == list(QUEUES[: QUEUES.index(following)])
+    assert finished_stages(survivor) == list(QUEUES[QUEUES.index(following) :])
+
+
+@pytest.mark.parametrize("fault", ["killed and restarted", "flushed"])
+def test_redis_may_lose_everything_while_workers_are_busy(
+    fault: str, fleet: Fleet, redis_server: RedisServer, inspection: Inspection, tree: Path, provider: OpenAIStub
+) -> None:
+    provider.latency = 0.3
+    workers = [fleet.worker("one"), fleet.worker("two")]
+    fleet.dispatcher()
+    fleet.mobius("ingest", str(tree), "--no-wait", MOBIUS_SLICE_DOCUMENTS="1")
+    wait_until(
+        lambda: bool(inspection.rows("SELECT 1 FROM slices WHERE stage = 'embed' AND state = 'running'")), "busy"
+    )
+    if fault == "flushed":
+        redis_server.client.flushall()
+    else:
+        redis_server.kill()
+        time.sleep(1.0)
+        redis_server.start()
+    wait_until(lambda: ended(inspection), "the run ends")
+    inspection.assert_true_to(tree)
+
+    assert all(worker.is_alive for worker in workers)
+    before = [len(worker.records("stage_finished")) for worker in workers]
+    for number in range(8):
+        (tree / "package" / f"later_{number}.py").write_text(function(f"later_{number}"))
+    fleet.mobius("ingest", str(tree), MOBIUS_SLICE_DOCUMENTS="1")
+    inspection.assert_true_to(tree)
+    after = [len(worker.records("stage_finished")) for worker in workers]
+    assert all(later > earlier for earlier, later in zip(before, after, strict=True)), "both still consume"
+    assert len(provider.inputs()) == len(set(provider.inputs())), "no text was paid for twice"

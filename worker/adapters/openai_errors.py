@@ -1,0 +1,89 @@
+"""Say what a failed call to an OpenAI-compatible endpoint means to us, by type, status and error code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+from pipeline.errors import (
+    BadCredentials,
+    IngestError,
+    InputRejected,
+    MisconfiguredError,
+    RateLimited,
+    ServiceUnavailable,
+)
+from worker.adapters.openai_reply import SERVICE
+
+#: Seconds to wait after a 429 that does not say how long, and at most whatever it says.
+_DEFAULT_WAIT = 10.0
+_LONGEST_WAIT = 3_600.0
+
+#: Parameters of ours that a provider may refuse, whatever the texts are.
+_SETTINGS = frozenset({"model", "dimensions", "encoding_format"})
+
+
+class QuotaExhausted(MisconfiguredError):
+    """The embedding provider's quota is used up; raise it, then run the ingestion again."""
+
+
+class RequestRefused(MisconfiguredError):
+    """The embedding provider refuses the request; check the model's name, its dimensions and the base URL."""
+
+
+def is_passing(exc: BaseException) -> bool:
+    """Whether another try within seconds makes sense. A 429 is no failure, and a timeout has waited already."""
+    if isinstance(exc, APIStatusError):
+        return exc.status_code >= 500
+    return isinstance(exc, APIConnectionError) and not isinstance(exc, APITimeoutError)
+
+
+def translated(exc: Exception) -> IngestError:
+    """Return our error for one of the client's."""
+    if not isinstance(exc, APIStatusError):
+        return ServiceUnavailable(SERVICE)
+    if exc.status_code == 429:
+        return _too_many(exc)
+    if exc.status_code in {401, 403}:
+        return BadCredentials(f"{SERVICE} refuses the key; set the right OPENAI_API_KEY and restart the workers.")
+    if exc.status_code in {400, 413, 422} and exc.param not in _SETTINGS and exc.code != "model_not_found":
+        return InputRejected()
+    if exc.status_code in {408, 409, 425} or exc.status_code >= 500:
+        return ServiceUnavailable(SERVICE, f"{SERVICE} answers with status {exc.status_code}; look at its status page.")
+    return RequestRefused(f"{RequestRefused.__doc__} It answers with status {exc.status_code}.")
+
+
+def _too_many(exc: APIStatusError) -> IngestError:
+    if exc.code == "insufficient_quota":
+        return QuotaExhausted()
+    return RateLimited(retry_after(exc.response.headers, datetime.now(UTC)), f"{SERVICE} asks for fewer requests.")
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float:
+    """Return how many seconds a 429 asks to wait: ``Retry-After-Ms``, or ``Retry-After`` in seconds or as a date."""
+    text = headers.get("retry-after", "")
+    seconds = _number(headers.get("retry-after-ms", "")) / 1000
+    if math.isnan(seconds):
+        seconds = _number(text)
+    if math.isnan(seconds):
+        seconds = _seconds_until(text, now)
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _seconds_until(text: str, now: datetime) -> float:
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return _DEFAULT_WAIT
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now.timestamp()
