@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -44,19 +45,15 @@ class Member:
 
     def kill(self) -> None:
         """End the group as a crash would."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             self.send(signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
 
     def records(self, event: str) -> list[dict[str, object]]:
         """Return its log records of one event."""
-        found = []
-        for line in self.log.read_text(errors="replace").splitlines():
-            if line.startswith("{") and (record := json.loads(line)).get("event") == event:
-                found.append(record)
-        return found
+        lines = self.log.read_text(errors="replace").splitlines()
+        records = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [record for record in records if record.get("event") == event]
 
     def logged(self, text: str) -> bool:
         """Whether its log holds a text."""
