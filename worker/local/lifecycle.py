@@ -1,11 +1,13 @@
 """Decide what a child's ending means, when it is tried again, and in which order children start and end.
 
 Pure: times are monotonic seconds that the caller passes in. A child that ends without having lived ``STABLE_SECONDS``
-counts a failure; ``MAX_FAILURES`` in a row are a crash loop, and nothing but the operator starts it again.
+counts a failure; ``MAX_FAILURES`` in a row are a crash loop, and nothing but the operator starts it again. One that
+was ready and then killed did not fail by itself: it is started again however often that happens.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,6 +22,8 @@ MAX_FAILURES = 5
 BACKOFF_SECONDS = 0.25
 #: No wait is longer (seconds).
 BACKOFF_LIMIT_SECONDS = 30.0
+#: Endings that somebody else brings about: an operator, the system when it is short of memory.
+_KILLS = frozenset({-signal.SIGKILL, -signal.SIGTERM})
 
 
 class ChildState(StrEnum):
@@ -77,7 +81,8 @@ def ended(life: Life, code: int, now: float, *, one_shot: bool, stopping: bool) 
         return life if life.state is ChildState.FAILED else replace(life, state=ChildState.STOPPED)
     if one_shot and code == 0:
         return became_ready(life)
-    failures = 1 if now - life.since >= STABLE_SECONDS else life.failures + 1
+    was_killed = life.state is ChildState.READY and code in _KILLS
+    failures = 1 if was_killed or now - life.since >= STABLE_SECONDS else life.failures + 1
     said = describe_ending(code)
     if one_shot or failures >= MAX_FAILURES:
         times = "" if one_shot else f"; it ended {failures} times in a row and is not started again"

@@ -88,3 +88,18 @@ def test_a_child_ends_when_nothing_running_needs_it() -> None:
     assert lifecycle.to_stop(table, {"a", "b"}) == ["b"]
     assert lifecycle.to_stop(table, {"a"}) == ["a"]
     assert lifecycle.to_stop(table, set()) == []
+
+
+def test_a_ready_child_that_is_killed_from_outside_is_started_again_however_often() -> None:
+    life = lifecycle.became_ready(Life())
+    for restarts in range(1, 3 * MAX_FAILURES):
+        life = ended(life, code=-9)
+        assert (life.state, life.restarts, life.failures) == (ChildState.RESTARTING, restarts, 1)
+        life = lifecycle.became_ready(lifecycle.begun(life, 1.0))
+
+
+def test_a_child_that_is_killed_before_it_is_ready_counts_a_failure() -> None:
+    life = Life()
+    for _ in range(MAX_FAILURES):
+        life = ended(lifecycle.begun(life, 0.0), code=-9)
+    assert life.state is ChildState.FAILED
