@@ -35,10 +35,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 # From linux/prctl.h and linux/capability.h.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
+# From linux/securebits.h.
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 
 # Looked up before any fork: a child between fork and exec must not search for libraries.
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -81,6 +84,9 @@ def become(run_as: RunAs) -> None:
     """
     if run_as.capabilities:
         _prctl(_PR_SET_KEEPCAPS, 1)
+        # PostgreSQL asks access(2) whether it may run its own programs, and access(2) leaves the capabilities of a
+        # user other than root out of account unless this bit is set.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setresgid(run_as.gid, run_as.gid, run_as.gid)
     os.setresuid(run_as.uid, run_as.uid, run_as.uid)

@@ -56,3 +56,17 @@ def test_a_closed_directory_is_entered_with_one_capability_and_without_groups(tm
     found = privileges.with_access(RunAs(65534, 65534), (sys.executable, "-I", "-c", code), closed)
     assert len(found.capabilities) == 1
     assert (tmp_path / "closed").stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_a_program_behind_a_closed_directory_counts_as_executable(tmp_path: Path) -> None:
+    """PostgreSQL asks access(2) before it runs its own programs, not only the kernel when it does."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    program = closed / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    run_as = privileges.with_access(
+        RunAs(privileges.NOBODY, privileges.NOBODY), ("/usr/bin/test", "-x", str(program)), closed
+    )
+    assert run_as.capabilities
