@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from models.leases import fence, finish, record_failures
+from models.leases import fence, finish, record_failures, work_of
 from models.session import transaction
 from models.transitions import document_move
 from pipeline.identity import model_id
@@ -26,10 +26,11 @@ from pipeline.upsert import CommittedChunk, DocumentPlan
 from pipeline.work import Stray, UpsertWork
 
 _TO_UPSERT = text(
-    "SELECT d.id, d.path, d.language, rd.generation, rd.revision, rd.action, d.generation > rd.generation, cs.data"
+    "SELECT d.id, d.path, d.language, rd.generation, rd.revision, rd.action, cs.data,"
+    " d.generation > rd.generation AS is_superseded, d.committed_generation < rd.generation - 1 AS follows_gap"
     " FROM run_documents rd JOIN documents d ON d.id = rd.document_id"
     " LEFT JOIN chunk_sets cs ON cs.document_id = d.id AND cs.generation = rd.generation"
-    " WHERE rd.slice_id = :slice AND rd.outcome = 'pending' ORDER BY d.id"
+    " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' ORDER BY d.id"
 )
 _COMMITTED = text(
     "SELECT id, ordinal, start_byte, end_byte, start_line, end_line, kind, name, scope, metadata, text_hash,"
@@ -38,7 +39,7 @@ _COMMITTED = text(
 )
 _LOCK_CURRENT = text(
     "SELECT d.id FROM documents d JOIN run_documents rd ON rd.document_id = d.id AND rd.generation = d.generation"
-    " WHERE rd.slice_id = :slice AND rd.outcome = 'pending' AND d.id = ANY(CAST(:ids AS uuid[]))"
+    " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' AND d.id = ANY(CAST(:ids AS uuid[]))"
     " ORDER BY d.id FOR UPDATE OF d"
 )
 _SAVE_CHUNKS = text(
@@ -102,6 +103,9 @@ _OUTCOMES = text(
 _DROP_CHUNK_SETS = text(
     "DELETE FROM chunk_sets cs USING run_documents rd WHERE rd.slice_id = :slice"
     " AND cs.document_id = rd.document_id AND cs.generation <= rd.generation"
+    # A slice that was overtaken needs its own to find what an earlier attempt of it wrote.
+    " AND NOT EXISTS (SELECT 1 FROM run_documents x WHERE x.document_id = cs.document_id"
+    " AND x.generation = cs.generation AND x.outcome = 'pending')"
 )
 _STRAYS = text(
     "SELECT t.id, t.generation FROM unnest(CAST(:ids AS uuid[]), CAST(:documents AS uuid[]),"
@@ -120,10 +124,18 @@ class Commits:
     def documents_to_upsert(self, claim: Claim) -> list[UpsertWork]:
         """Return the slice's unfinished documents with their new and their committed chunks."""
         with transaction(self._engine) as connection:
-            rows = connection.execute(_TO_UPSERT, {"slice": claim.token.slice_id}).all()
+            rows = connection.execute(_TO_UPSERT, work_of(claim)).all()
             committed = _committed(connection, [row[0] for row in rows])
         return [
-            UpsertWork(DocumentRef(*row[:5]), Action(row[5]), row[7], committed.get(row[0], ()), row[6]) for row in rows
+            UpsertWork(
+                document=DocumentRef(*row[:5]),
+                action=Action(row.action),
+                packed=row.data,
+                committed=committed.get(row.id, ()),
+                is_superseded=row.is_superseded,
+                follows_gap=row.follows_gap,
+            )
+            for row in rows
         ]
 
     def commit_chunks(
@@ -139,9 +151,7 @@ class Commits:
         with transaction(self._engine) as connection:
             fence(connection, claim)
             ids = [plan.document.id for plan in plans]
-            current = frozenset(
-                connection.execute(_LOCK_CURRENT, {"slice": claim.token.slice_id, "ids": ids}).scalars()
-            )
+            current = frozenset(connection.execute(_LOCK_CURRENT, {**work_of(claim), "ids": ids}).scalars())
             accepted = [plan for plan in plans if plan.document.id in current]
             if accepted:
                 _write(connection, claim, accepted, model, versions)

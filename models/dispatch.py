@@ -18,9 +18,11 @@ from pipeline.states import DocumentEvent, SliceEvent
 from pipeline.types import Stage, Token
 from pipeline.work import Swept
 
+# ARRAY, for an array is made once: as `IN (SELECT ...)` the planner may run the subquery once per row, and each time
+# it skips the rows that it took before, so that LIMIT limits nothing.
 _PICK = (
-    "s.id IN (SELECT id FROM slices WHERE state = 'ready' AND attempts < :max_attempts"
-    " AND (not_before IS NULL OR not_before <= now()) ORDER BY {order} LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    "s.id = ANY(ARRAY(SELECT id FROM slices WHERE state = 'ready' AND attempts < :max_attempts"
+    " AND (not_before IS NULL OR not_before <= now()) ORDER BY {order} LIMIT :limit FOR UPDATE SKIP LOCKED))"
 )
 _SEND = {"sets": "seq = s.seq + 1, dispatched_at = now(), not_before = NULL", "returning": "s.id, s.stage, s.seq"}
 _TAKE_URGENT = text(slice_move(SliceEvent.DISPATCH, where=_PICK.format(order="priority, created_at"), **_SEND))
@@ -48,7 +50,9 @@ _EXHAUSTED = text(
     " WHERE s.state = 'ready' AND s.attempts >= :max_attempts ORDER BY s.id LIMIT 100 FOR UPDATE SKIP LOCKED"
 )
 _GIVE_UP = text(slice_move(SliceEvent.GIVE_UP, sets="finished_at = now()", where="s.id = :slice"))
-_PENDING = text("SELECT document_id FROM run_documents WHERE slice_id = :slice AND outcome = 'pending'")
+_PENDING = text(
+    "SELECT document_id FROM run_documents WHERE slice_id = :slice AND run_id = :run AND outcome = 'pending'"
+)
 _SPLIT = text(
     "INSERT INTO slices (id, run_id, stage, seq, state, priority)"
     " SELECT id, :run, :stage, 0, 'ready', :priority FROM unnest(CAST(:slices AS uuid[])) AS t(id)"
@@ -60,7 +64,7 @@ _MOVE_DOCUMENTS = text(
 _BURY = text(
     "INSERT INTO dead_letters (id, document_id, run_id, generation, stage, attempts, worker, error, message)"
     " SELECT gen_random_uuid(), rd.document_id, rd.run_id, rd.generation, :stage, :attempts, :worker, :error,"
-    " :message FROM run_documents rd WHERE rd.slice_id = :slice AND rd.outcome = 'pending'"
+    " :message FROM run_documents rd WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending'"
 )
 _FAIL_DOCUMENTS = text(
     document_move(
@@ -75,6 +79,7 @@ _FAIL_OUTCOMES = text(
     "UPDATE run_documents SET outcome = 'failed', error = :error, message = :message, finished_at = now()"
     " WHERE slice_id = :slice AND outcome = 'pending'"
 )
+_RELEASE = text("DELETE FROM embeddings WHERE claimed_by = :slice AND vector IS NULL")
 _INTERRUPTED = text(
     "UPDATE runs SET plan_state = 'interrupted', updated_at = now() WHERE id IN (SELECT id FROM runs"
     f" WHERE plan_state = 'planning' AND pg_try_advisory_xact_lock({LOCK_KEY.format(source='source_id')}))"
@@ -128,5 +133,6 @@ def _split_or_bury(connection: Connection, row: Row[Any]) -> bool:
         connection.execute(_BURY, values)
         connection.execute(_FAIL_DOCUMENTS, values)
         connection.execute(_FAIL_OUTCOMES, values)
+    connection.execute(_RELEASE, values)
     connection.execute(_GIVE_UP, values)
     return is_split

@@ -15,15 +15,18 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
+from models.leases import storable
 from models.planning_lock import lock_source, unlock_source
-from models.runs import PRIORITY_RANK
-from models.session import transaction
+from models.session import transaction, translated
 from models.transitions import document_move
 from pipeline.identity import document_id
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
 from pipeline.plan import KnownDocument
 from pipeline.states import DOCUMENT_TRANSITIONS, DocumentEvent
 from pipeline.types import Priority, Stage
+
+#: What the dispatcher sorts by; smaller goes first.
+_RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 #: zlib's fastest level: on source code within 15 % of the default level's size at a third of its time.
 _COMPRESSION = 1
@@ -40,7 +43,7 @@ _CLOSE = text(
 )
 _KNOWN = text(
     "SELECT id, path, stat, revision, generation,"
-    " state = 'indexed' AND indexed_generation = generation AND versions = :versions FROM documents"
+    " state = 'indexed' AND indexed_generation = generation AND versions = :versions, state = 'pending' FROM documents"
     " WHERE source_id = :source AND state NOT IN ('deleted', 'deleting') ORDER BY path COLLATE \"C\""
 )
 _SAVE_BLOBS = text(
@@ -89,6 +92,20 @@ _ADD_DOCUMENTS = text(
     " CAST(:news AS bool[]), CAST(:generations AS bigint[]), CAST(:shas AS bytea[]))"
     " AS t(id, is_new, generation, revision)"
 )
+# The slices are locked so that none ends between being found unfinished and being waited for.
+_UNFINISHED = text(
+    "SELECT s.id FROM slices s WHERE s.state NOT IN ('done', 'failed') AND s.id IN (SELECT rd.slice_id FROM"
+    " run_documents rd WHERE rd.document_id = ANY(CAST(:ids AS uuid[])) AND rd.outcome = 'pending')"
+    " ORDER BY s.id FOR SHARE"
+)
+_JOIN = text(
+    "INSERT INTO run_documents (run_id, document_id, slice_id, action, is_new, generation, revision, outcome)"
+    " SELECT DISTINCT ON (d.id) :run, d.id, rd.slice_id, rd.action, false, rd.generation, rd.revision, 'pending'"
+    " FROM run_documents rd JOIN documents d ON d.id = rd.document_id AND d.generation = rd.generation"
+    " JOIN unnest(CAST(:ids AS uuid[]), CAST(:shas AS bytea[])) AS t(id, revision)"
+    " ON t.id = d.id AND t.revision = rd.revision"
+    " WHERE rd.outcome = 'pending' AND rd.slice_id = ANY(CAST(:slices AS uuid[])) ORDER BY d.id RETURNING document_id"
+)
 _REFRESH_STATS = text(
     "UPDATE documents d SET stat = t.stat FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]),"
     " CAST(:stats AS text[])) AS t(id, generation, stat) WHERE d.id = t.id AND d.generation = t.generation"
@@ -112,8 +129,8 @@ class Intake:
             SourceBusy: Another producer plans this source for longer than that.
         """
         run = OpenRun(uuid4(), source, priority)
-        values = {"source": source.id, "id": run.id, "priority": PRIORITY_RANK[priority.value]}
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        values = {"source": source.id, "id": run.id, "priority": _RANK[priority]}
+        with translated(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             lock_source(connection, source.id, patience, on_wait)
             try:
                 connection.execute(_INTERRUPT_OLDER, values)
@@ -124,7 +141,7 @@ class Intake:
 
     def known_documents(self, source: SourceRef, versions: str) -> Iterator[KnownDocument]:
         """Yield the source's documents in the order of their paths, as they are at the first one."""
-        with self._engine.connect() as connection, connection.begin():
+        with transaction(self._engine) as connection:
             # The walk may take longer between two rows than idle transactions are allowed to.
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             rows = connection.execution_options(stream_results=True, yield_per=2_000).execute(
@@ -132,6 +149,15 @@ class Intake:
             )
             for row in rows:
                 yield KnownDocument(row[0], row[1], row[2] or None, *row[3:])
+
+    def join(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> frozenset[str]:
+        """Let the run wait for the slices that bring these revisions in; return the paths where there is one."""
+        paths = {document_id(run.source.id, document.path): document.path for document in documents}
+        columns = {"run": run.id, "ids": list(paths), "shas": [document.revision for document in documents]}
+        with transaction(self._engine) as connection:
+            slices = list(connection.execute(_UNFINISHED, columns).scalars())
+            joined = connection.execute(_JOIN, {**columns, "slices": slices}).scalars().all() if slices else []
+        return frozenset(paths[document] for document in joined)
 
     def accept(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> None:
         """Take on one slice of new revisions: each document's generation grows by one."""
@@ -168,7 +194,7 @@ class Intake:
             "ids": [document_id(run.source.id, item.path) for item in broken],
             "paths": [item.path for item in broken],
             "errors": [item.error for item in broken],
-            "messages": [item.message for item in broken],
+            "messages": [storable(item.message) for item in broken],
             "news": [item.is_new for item in broken],
         }
         with transaction(self._engine) as connection:
@@ -200,7 +226,7 @@ def _add_slice(
     connection: Connection, run: OpenRun, stage: Stage, action: str, rows: list[tuple[UUID, int, bytes | None, bool]]
 ) -> None:
     slice_id = uuid4()
-    values = {"slice": slice_id, "run": run.id, "stage": stage.value, "priority": PRIORITY_RANK[run.priority.value]}
+    values = {"slice": slice_id, "run": run.id, "stage": stage.value, "priority": _RANK[run.priority]}
     ids, generations, revisions, news = (list(column) for column in zip(*rows, strict=True))
     connection.execute(_ADD_SLICE, values)
     connection.execute(

@@ -108,6 +108,11 @@ class Leases:
             return connection.execute(_HAND_BACK, {**values, "message": storable(message)}).rowcount == 1
 
 
+def work_of(claim: Claim) -> dict[str, object]:
+    """Return what finds the claim's documents, once each: other runs may wait for the same slice."""
+    return {"slice": claim.token.slice_id, "run": claim.run_id}
+
+
 def fence(connection: Connection, claim: Claim) -> None:
     """Hold the claim's row for the rest of the transaction.
 
@@ -147,8 +152,8 @@ def record_failures(connection: Connection, claim: Claim, failures: Sequence[Fai
 
 
 def storable(message: str) -> str:
-    """Return a message that fits a text column: bounded, and without the NUL that Postgres refuses."""
-    return message.replace("\0", "\\0")[:MESSAGE_LENGTH]
+    """Return a message that fits a text column: bounded, without the NUL and half surrogates that Postgres refuses."""
+    return message.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:MESSAGE_LENGTH]
 
 
 def _token(token: Token) -> dict[str, object]:

@@ -14,9 +14,6 @@ from models.base import Base, Dated
 from pipeline.states import Outcome, PlanState, SliceState
 from pipeline.types import Action, Stage
 
-#: What the dispatcher sorts by; smaller goes first.
-PRIORITY_RANK = {"high": 0, "normal": 1, "low": 2}
-
 
 def one_of(column: str, words: type[Stage] | type[SliceState] | type[Outcome] | type[PlanState] | type[Action]) -> str:
     """Return the SQL condition that a column holds one of an enumeration's words."""

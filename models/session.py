@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from pipeline.errors import ServiceUnavailable
+from pipeline.errors import MisconfiguredError, ServiceUnavailable
 
 #: Seconds to wait for a connection before Postgres counts as down.
 CONNECT_TIMEOUT = 5
@@ -21,9 +21,25 @@ LOCK_TIMEOUT = 30_000
 
 
 def driver_url(database_url: str) -> str:
-    """Return the URL with psycopg 3 as its driver, whichever of the usual spellings it came in."""
-    scheme, separator, rest = database_url.partition("://")
-    return f"postgresql+psycopg://{rest}" if separator and scheme in {"postgres", "postgresql"} else database_url
+    """Return the URL with psycopg 3 as its driver, whichever of the usual spellings it came in.
+
+    Raises:
+        MisconfiguredError: It is no URL of a PostgreSQL database.
+    """
+    scheme, _, rest = database_url.partition("://")
+    url = f"postgresql+psycopg://{rest}"
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError) as exc:
+        raise _not_a_url() from exc
+    if scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise _not_a_url()
+    return url
+
+
+def _not_a_url() -> MisconfiguredError:
+    # What it holds instead is not shown: there may be a password in it.
+    return MisconfiguredError("DATABASE_URL is not usable: set it to postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
 
 
 def open_engine(database_url: str, *, pool_size: int) -> Engine:
@@ -59,10 +75,21 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     Raises:
         ServiceUnavailable: Postgres is down, was restarted, or timed out.
     """
+    with translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say in the domain's words that Postgres does not answer, whatever the block does with a connection.
+
+    Raises:
+        ServiceUnavailable: Postgres is down, was restarted, or timed out.
+    """
     try:
-        with engine.begin() as connection:
-            yield connection
-    except (OperationalError, PoolTimeoutError) as exc:
+        yield
+    # psycopg's own error comes from what goes to the driver without SQLAlchemy.
+    except (OperationalError, PoolTimeoutError, psycopg.OperationalError) as exc:
         raise ServiceUnavailable("Postgres", _first_line(exc)) from exc
     except DBAPIError as exc:
         if exc.connection_invalidated:

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, text
 
-from models.leases import advance, fence, record_failures
+from models.leases import advance, fence, record_failures, work_of
 from models.session import transaction
 from pipeline.types import Claim, DocumentRef, Failure, Stage
 from pipeline.work import ChunksMade, ChunkWork, OutlineMade, ParseWork
 
 _CURRENT = (
     "FROM run_documents rd JOIN documents d ON d.id = rd.document_id AND d.generation = rd.generation"
-    " {joins} WHERE rd.slice_id = :slice AND rd.outcome = 'pending' AND rd.action = 'index' ORDER BY d.id"
+    " {joins} WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' AND rd.action = 'index'"
+    " ORDER BY d.id"
 )
 _REF = "d.id, d.path, d.language, rd.generation, rd.revision"
 
@@ -62,7 +63,7 @@ class ParseAndChunk:
     def documents_to_parse(self, claim: Claim, version: int) -> list[ParseWork]:
         """Return the slice's current revisions that have no outline of this version."""
         with transaction(self._engine) as connection:
-            rows = connection.execute(_TO_PARSE, {"slice": claim.token.slice_id, "version": version}).all()
+            rows = connection.execute(_TO_PARSE, {**work_of(claim), "version": version}).all()
         return [ParseWork(DocumentRef(*row[:5]), zlib.decompress(row[5])) for row in rows]
 
     def commit_outlines(
@@ -90,7 +91,7 @@ class ParseAndChunk:
     def documents_to_chunk(self, claim: Claim, version: int) -> list[ChunkWork]:
         """Return the slice's current revisions with their bytes and outlines."""
         with transaction(self._engine) as connection:
-            rows = connection.execute(_TO_CHUNK, {"slice": claim.token.slice_id, "version": version}).all()
+            rows = connection.execute(_TO_CHUNK, {**work_of(claim), "version": version}).all()
         return [ChunkWork(DocumentRef(*row[:5]), zlib.decompress(row[5]), row[6]) for row in rows]
 
     def commit_chunk_sets(self, claim: Claim, made: Sequence[ChunksMade], failures: Sequence[Failure]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from pgvector import Vector as PgVector
 from sqlalchemy import Engine, text
 
-from models.leases import advance, fence, record_failures
+from models.leases import advance, fence, record_failures, work_of
 from models.session import transaction
 from pipeline.identity import model_id
 from pipeline.types import Claim, DocumentRef, EmbeddingModel, EmbeddingReply, Failure, Stage, Vector
@@ -25,7 +25,7 @@ _TO_EMBED = text(
     " JOIN documents d ON d.id = rd.document_id AND d.generation = rd.generation"
     " JOIN blobs b ON b.sha256 = rd.revision"
     " JOIN chunk_sets cs ON cs.document_id = d.id AND cs.generation = rd.generation"
-    " WHERE rd.slice_id = :slice AND rd.outcome = 'pending' AND rd.action = 'index' ORDER BY d.id"
+    " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' AND rd.action = 'index' ORDER BY d.id"
 )
 _REGISTER_MODEL = text(
     "INSERT INTO models (id, provider, name, dims, header_version)"
@@ -72,7 +72,7 @@ class Embeddings:
     def documents_to_embed(self, claim: Claim) -> list[EmbedWork]:
         """Return the slice's current chunk sets with the bytes they are cut from."""
         with transaction(self._engine) as connection:
-            rows = connection.execute(_TO_EMBED, {"slice": claim.token.slice_id}).all()
+            rows = connection.execute(_TO_EMBED, work_of(claim)).all()
         return [EmbedWork(DocumentRef(*row[:5]), zlib.decompress(row[5]), row[6], row[7]) for row in rows]
 
     def reserve_embeddings(self, claim: Claim, model: EmbeddingModel, hashes: Sequence[bytes]) -> Reservation:
@@ -93,10 +93,11 @@ class Embeddings:
         vectors = [PgVector(np.frombuffer(vector, dtype="<f4")) for vector in reply.vectors]
         count = {"slice": claim.token.slice_id, "inputs": len(reply.call.inputs), "tokens": reply.tokens}
         with transaction(self._engine) as connection:
+            # The slice's row first, as everybody who releases reservations takes it.
+            connection.execute(_COUNT_CALL, count)
             connection.execute(
                 _STORE, {"model": model_id(model.key), "hashes": list(reply.call.hashes), "vectors": vectors}
             )
-            connection.execute(_COUNT_CALL, count)
 
     def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
         """Record the failures, release what was reserved in vain, and advance to the upsert stage.

@@ -73,6 +73,11 @@ _WHERE_IS = text(
     " ORDER BY x.generation DESC, x.finished_at DESC NULLS FIRST LIMIT 1) rd ON true"
     " LEFT JOIN slices s ON s.id = rd.slice_id WHERE d.id = ANY(CAST(:ids AS uuid[])) AND p.id = :project"
 )
+_OTHER_VERSIONS = text(
+    "SELECT d.versions FROM run_documents rd JOIN documents d ON d.id = rd.document_id"
+    " AND d.indexed_generation = rd.generation WHERE rd.run_id = :run AND rd.outcome = 'indexed'"
+    " AND d.versions <> :versions LIMIT 1"
+)
 
 _NEXT = {
     "ready": "the dispatcher sends it to the workers",
@@ -112,6 +117,12 @@ class Views:
         state = run_state(PlanState(run.plan_state), outcomes, withheld=run.withheld > 0)
         finished = sum(outcomes.values()) - pending
         return RunProgress(state, pending, finished, by_stage, *(trouble or ("", "")))
+
+    def other_versions(self, run_id: UUID, versions: str) -> str:
+        """Return by which other versions and model the workers indexed documents of a run; empty if by none."""
+        with transaction(self._engine) as connection:
+            found = connection.execute(_OTHER_VERSIONS, {"run": run_id, "versions": versions}).scalar()
+        return str(found or "")
 
     def runs(self, tenant: str, limit: int = 20) -> list[RunLine]:
         """Return the tenant's latest runs, newest first."""

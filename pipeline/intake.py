@@ -30,6 +30,8 @@ class AcceptedDocument:
     revision: bytes
     stat: str
     is_new: bool
+    #: Another run is bringing the same revision in; this one can wait for that instead of doing it again.
+    is_in_flight: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class KnownDocument:
     """A document of the source that the ledger has not deleted.
 
     ``stat`` is None unless `is_stat_trusted` held when it was recorded. ``is_current``: INDEXED at its newest
-    generation, by the present versions of the pipeline.
+    generation, by the present versions of the pipeline. ``is_in_flight``: another run is bringing that generation in.
     """
 
     id: UUID
@@ -64,6 +64,7 @@ class KnownDocument:
     revision: bytes | None
     generation: int
     is_current: bool
+    is_in_flight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,15 @@ PlanStep: TypeAlias = Read | Unchanged | Delete | Skipped | Broken
 
 
 class Change(StrEnum):
-    """What reading a file showed. OUTDATED: the same bytes, but the index does not hold them as it should."""
+    """What reading a file showed.
+
+    OUTDATED: the same bytes, but the index does not hold them as it should. IN_FLIGHT: nor yet, but a run is at it.
+    """
 
     NEW = "new"
     CHANGED = "changed"
     OUTDATED = "outdated"
+    IN_FLIGHT = "in_flight"
     UNCHANGED = "unchanged"
 
 
@@ -154,7 +159,9 @@ def classify(revision: bytes, known: KnownDocument | None) -> Change:
         return Change.NEW
     if known.revision != revision:
         return Change.CHANGED
-    return Change.UNCHANGED if known.is_current else Change.OUTDATED
+    if known.is_current:
+        return Change.UNCHANGED
+    return Change.IN_FLIGHT if known.is_in_flight else Change.OUTDATED
 
 
 def is_stat_trusted(stat: StatKey, observed_at_ns: int) -> bool:

@@ -222,6 +222,9 @@ class Intake(Protocol):
     def known_documents(self, source: SourceRef, versions: str) -> Iterator[KnownDocument]:
         """Yield the source's documents in the order of their paths."""
 
+    def join(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> frozenset[str]:
+        """Let the run wait for the slices that bring these revisions in; return the paths where there is one."""
+
     def accept(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> None:
         """Take on one slice of new revisions."""
 

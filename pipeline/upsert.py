@@ -2,7 +2,9 @@
 
 A chunk that was written before and is the same now costs nothing; one that only moved gets a new payload; only a
 new embedding input is a new point. What is gone is retired with the generation below which it may be deleted, so
-that a late deletion cannot remove what a newer revision wrote.
+that a late deletion cannot remove what a newer revision wrote. After a generation that was never committed every
+point is written anew: that one may have changed points that stay, and where it still sleeps with a write on the wire,
+the newer generation of all points keeps it out.
 """
 
 from __future__ import annotations
@@ -55,16 +57,24 @@ class DocumentPlan:
 
 
 def plan_document(
-    document: DocumentRef, chunks: Sequence[Chunk], committed: Iterable[CommittedChunk], model_id: UUID
+    document: DocumentRef,
+    chunks: Sequence[Chunk],
+    committed: Iterable[CommittedChunk],
+    model_id: UUID,
+    *,
+    follows_gap: bool = False,
 ) -> DocumentPlan:
-    """Compare a document's new chunks with its committed ones. No chunks: everything committed is retired."""
+    """Compare a document's new chunks with its committed ones. No chunks: everything committed is retired.
+
+    ``follows_gap``: a generation between the committed one and this was never committed.
+    """
     before = {old.chunk.id: old for old in committed}
     writes: list[Chunk] = []
     moves: list[Chunk] = []
     shifts: list[tuple[Chunk, int]] = []
     for chunk in chunks:
         old = before.pop(chunk.id, None)
-        if old is None or old.is_retired or old.model_id != model_id or old.chunk.embed_hash != chunk.embed_hash:
+        if old is None or follows_gap or _needs_new_point(old, chunk, model_id):
             writes.append(chunk)
         elif _payload_facts(old.chunk) != _payload_facts(chunk):
             moves.append(chunk)
@@ -135,6 +145,10 @@ def verify_deleted(retirements: Iterable[Retirement], stored: Mapping[UUID, Stor
         found = stored.get(retirement.id)
         if found is not None and found.generation < retirement.below:
             raise ReadBackFailed
+
+
+def _needs_new_point(old: CommittedChunk, chunk: Chunk, model_id: UUID) -> bool:
+    return old.is_retired or old.model_id != model_id or old.chunk.embed_hash != chunk.embed_hash
 
 
 def _payload_facts(chunk: Chunk) -> tuple[object, ...]:

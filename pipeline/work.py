@@ -64,7 +64,8 @@ class UpsertWork:
     """A document to bring into the index, or out of it.
 
     ``packed`` is None for a deletion, and where the chunk set is missing. ``is_superseded``: a newer generation was
-    accepted, so that all there is to do is to remove what an earlier attempt may have written.
+    accepted, so that all there is to do is to remove what an earlier attempt may have written. ``follows_gap``:
+    generations between the committed one and this were never committed, but may have written, and may yet.
     """
 
     document: DocumentRef
@@ -72,6 +73,7 @@ class UpsertWork:
     packed: bytes | None
     committed: tuple[CommittedChunk, ...]
     is_superseded: bool
+    follows_gap: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,15 @@ from pipeline.chunk_codec import unpack_chunks
 from pipeline.errors import ClaimLost, MalformedDocument
 from pipeline.identity import model_id
 from pipeline.types import Action, Claim, DocumentRef, Failure, Retirement
-from pipeline.upsert import DocumentPlan, moves_of, plan_document, points_of, verify_deleted, verify_written
+from pipeline.upsert import (
+    DocumentPlan,
+    ReadBackFailed,
+    moves_of,
+    plan_document,
+    points_of,
+    verify_deleted,
+    verify_written,
+)
 from pipeline.work import UpsertWork
 from tasks.base import StageContext
 
@@ -38,7 +46,8 @@ def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
         remove_strays(context, claim, [pair for pair in written if pair[1].id not in committed])
         purged = _retire(context, claim, plans, committed)
         context.ledger.finish_slice(claim, purged, failures)
-    except ClaimLost:
+    except (ClaimLost, ReadBackFailed):
+        # Points may also be absent because whoever took over removed them; those that came later are still there.
         remove_strays(context, claim, written)
         raise
     return {
@@ -82,7 +91,7 @@ def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[Docu
             failures.append(Failure(item.document.id, MalformedDocument.__name__, "its chunks are missing; run again"))
         else:
             chunks = unpack_chunks(item.document, item.packed).chunks
-            plans.append(plan_document(item.document, chunks, item.committed, model))
+            plans.append(plan_document(item.document, chunks, item.committed, model, follows_gap=item.follows_gap))
     return plans, failures
 
 

@@ -115,7 +115,7 @@ class _Plan:
             self._accepted(), lambda document: len(document.data), options.slice_documents, options.slice_bytes
         )
         for documents in slices:
-            self._intake.accept(self._run, documents)
+            self._accept(documents)
             tally.accepted += len(documents)
             self._report.planned(tally.seen, tally.accepted)
         self._flush(0)
@@ -130,6 +130,14 @@ class _Plan:
         )
         self._intake.close(self._run, summary)
 
+    def _accept(self, documents: list[AcceptedDocument]) -> None:
+        """Accept what no other run is bringing in already; wait with that run for the rest."""
+        in_flight = [document for document in documents if document.is_in_flight]
+        joined = self._intake.join(self._run, in_flight) if in_flight else frozenset()
+        left = [document for document in documents if document.path not in joined]
+        if left:
+            self._intake.accept(self._run, left)
+
     def _accepted(self) -> Iterator[AcceptedDocument]:
         known = self._intake.known_documents(self._run.source, self._options.versions)
         for step in plan_walk(self._source.walk(), self._counted(known)):
@@ -140,7 +148,8 @@ class _Plan:
 
     def _counted(self, known: Iterator[KnownDocument]) -> Iterator[KnownDocument]:
         for document in known:
-            if self._source.covers(document.path):
+            # A path that could never be read (generation 0) is no document yet: nothing of it can be deleted.
+            if document.generation > 0 and self._source.covers(document.path):
                 self._tally.known += 1
                 yield document
 
@@ -179,12 +188,14 @@ class _Plan:
         tally.seen += 1
         revision = revision_of(content.data)
         stat = content.trusted_stat or ""
-        if known is not None and classify(revision, known) is Change.UNCHANGED:
+        change = classify(revision, known)
+        if known is not None and change is Change.UNCHANGED:
             tally.unchanged += 1
             tally.fresh_stats.append((known.id, known.generation, stat))
             return None
         language = detect_language(path, content.data[:512])
-        return AcceptedDocument(path, language, content.data, revision, stat, is_new=known is None)
+        in_flight = change is Change.IN_FLIGHT
+        return AcceptedDocument(path, language, content.data, revision, stat, known is None, in_flight)
 
     def _gone(self, known: KnownDocument | None) -> None:
         if known is not None:

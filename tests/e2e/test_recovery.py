@@ -46,17 +46,36 @@ def finished_stages(*members: Member) -> list[str]:
     return [str(record["stage"]) for member in members for record in member.records("stage_finished")]
 
 
+def stop_while_it_waits(worker: Member, server: RedisServer) -> None:
+    """Stop a worker such that its BRPOP stays pending for at least half a second."""
+    for _ in range(100):
+        worker.send(signal.SIGSTOP)
+        waiting = [client for client in server.client.client_list() if client["cmd"] == "brpop"]
+        if any("b" in client["flags"] and int(client["idle"]) == 0 for client in waiting):
+            return
+        worker.send(signal.SIGCONT)
+        time.sleep(0.05)
+    pytest.fail("the worker never waits for a message")
+
+
 def test_a_message_lost_in_the_pop_window_is_sent_again(
-    fleet: Fleet, redis_server: RedisServer, inspection: Inspection, tree: Path
+    fleet: Fleet,
+    environment: dict[str, str],
+    gate_before_redis: Gate,
+    redis_server: RedisServer,
+    inspection: Inspection,
+    tree: Path,
 ) -> None:
     """The worker's BRPOP is pending when it is stopped: Redis gives it the message and it dies with it."""
     victim = fleet.worker("victim")
-    time.sleep(1.5)  # the consumer's BRPOP is renewed every second; after this it is certainly pending
-    victim.send(signal.SIGSTOP)
+    gate_before_redis.hold(lambda block: b"LPUSH" in block)
+    dispatcher = fleet.dispatcher(REDIS_URL=gate_before_redis.url_for(environment["REDIS_URL"]))
     fleet.mobius("ingest", str(tree), "--no-wait")
-    dispatcher = fleet.dispatcher()
-    wait_until(lambda: bool(inspection.rows("SELECT 1 FROM slices WHERE state = 'dispatched'")), "dispatched")
-    wait_until(lambda: redis_server.client.llen("parse") == 0, "Redis handed the message to the stopped worker")
+    assert gate_before_redis.reached.wait(60), "the message is on its way to Redis"
+    stop_while_it_waits(victim, redis_server)
+    gate_before_redis.release()
+    wait_until(lambda: redis_server.calls("lpush") > 0, "the message was sent")
+    assert redis_server.client.llen("parse") == 0, "Redis handed it to the stopped worker"
     assert redis_server.client.hlen("unacked") == 0, "the message is in no list of Redis any more"
     victim.kill()
     survivor = fleet.worker("survivor")
@@ -78,9 +97,10 @@ def test_a_worker_that_wakes_up_after_a_newer_revision_leaves_no_trace(
     assert gate_before_qdrant.reached.wait(60)
     sleeper.send(signal.SIGSTOP)
 
-    changed.write_text(changed.read_text() + "\n\n" + function("the_newer_revision"))
-    stale_words = changed.read_text().splitlines()[20]
-    changed.write_text(changed.read_text().replace(stale_words, "    replaced_line = 'newer'"))
+    older = changed.read_text()
+    stale_words = "module_0_function_1_3 = 3"
+    assert stale_words in older
+    changed.write_text(older.replace(stale_words, "replaced_line = 3") + "\n\n" + function("the_newer_revision"))
     fleet.worker("other")
     fleet.mobius("ingest", str(tree))
     wait_until(lambda: ended(inspection), "both runs end")

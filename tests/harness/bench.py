@@ -7,102 +7,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event, text
+from harness.database import Database
+from harness.eventful_index import EventfulIndex
+from harness.revisions import accepted
+from harness.stage_context import STAGES, stage_context
 
-import tasks.ingest as stages
 from models.intake import Intake
 from models.ledger import PostgresLedger
-from models.session import open_engine
 from models.sources import Sources
-from pipeline.chunk import ChunkBudget
-from pipeline.identity import document_id, revision_of
+from pipeline.identity import document_id
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, OpenRun, PlanSummary, SourceRef
-from pipeline.parse.languages import detect_language
-from pipeline.testing import FakeIndex, RecordingEmbedder
+from pipeline.testing import RecordingEmbedder
 from pipeline.types import Claim, Priority, Stage, Token
-from tasks.base import StageContext, StagePolicy
 
 #: One slice's files: path to content.
 Files = Mapping[str, str | bytes]
 
-STAGES = {Stage.PARSE: stages.parse, Stage.CHUNK: stages.chunk, Stage.EMBED: stages.embed, Stage.UPSERT: stages.upsert}
 SUMMARY = PlanSummary(seen=0, unchanged=0, skipped={}, withheld=0, message="", is_complete=True)
-#: Small chunks, so that tiny documents have several.
-BUDGET = ChunkBudget(max_bytes=64, target_bytes=16)
 
 
-class Bench:
+class Bench(Database):
     """Everything about one test's database; ``close`` it at the end."""
 
     def __init__(self, database_url: str, *, max_attempts: int = 3) -> None:
-        self.engine = open_engine(database_url, pool_size=5)
+        super().__init__(database_url)
         self.ledger = PostgresLedger(self.engine, max_attempts=max_attempts)
         self.intake = Intake(self.engine)
         self.sources = Sources(self.engine)
         self.source = self.sources.resolve("tenant", "project", "source", "/root")
         self.embedder = RecordingEmbedder()
-        self.index = FakeIndex(self.embedder.model)
-        self.context = StageContext(
-            ledger=self.ledger,
-            index=self.index,
-            embedder=self.embedder,
-            policy=StagePolicy(60.0, 20.0, 1.0, 60.0, 100, dict.fromkeys(Stage, 60.0)),
-            budget=BUDGET,
-            versions="versions-1",
-            worker="host:1",
-        )
-
-    def close(self) -> None:
-        """Release the connections."""
-        self.engine.dispose()
-
-    def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
-        """Run a statement and return its rows, if it has any."""
-        with self.engine.begin() as connection:
-            result = connection.execute(text(sql), values)
-            return [dict(row) for row in result.mappings()] if result.returns_rows else []
-
-    def one(self, sql: str, **values: object) -> Any:
-        """Return the only value of a query's only row."""
-        (row,) = self.rows(sql, **values)
-        (value,) = row.values()
-        return value
-
-    @contextmanager
-    def counted_statements(self) -> Iterator[list[str]]:
-        """Collect the statements that are sent within the block."""
-        sent: list[str] = []
-
-        def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-            sent.append(statement)
-
-        event.listen(self.engine, "before_cursor_execute", note)
-        try:
-            yield sent
-        finally:
-            event.remove(self.engine, "before_cursor_execute", note)
+        self.index = EventfulIndex(self.embedder.model)
+        self.context = stage_context(self.ledger, self.index, self.embedder)
 
     # --- what producers do
 
     @contextmanager
-    def plan(self, source: SourceRef | None = None, priority: Priority = Priority.NORMAL) -> Iterator[OpenRun]:
+    def plan(
+        self,
+        source: SourceRef | None = None,
+        priority: Priority = Priority.NORMAL,
+        summary: PlanSummary = SUMMARY,
+    ) -> Iterator[OpenRun]:
         """Open a run; it is closed when the block ends well."""
         with self.intake.planning(source or self.source, priority, patience=0.0, on_wait=lambda: None) as run:
             yield run
-            self.intake.close(run, SUMMARY)
+            self.intake.close(run, summary)
 
-    def ingest(
-        self, *slices: Files, source: SourceRef | None = None, priority: Priority = Priority.NORMAL
-    ) -> OpenRun:
+    def ingest(self, *slices: Files, source: SourceRef | None = None, priority: Priority = Priority.NORMAL) -> OpenRun:
         """Accept files, each argument as one slice."""
         with self.plan(source, priority) as run:
             for files in slices:
-                self.intake.accept(run, [self._accepted(run.source, *item) for item in files.items()])
+                self.accept(run, files)
         return run
+
+    def accept(self, run: OpenRun, files: Files) -> None:
+        """Accept files as one slice of an open run."""
+        self.intake.accept(run, [self.accepted(run.source, *item) for item in files.items()])
 
     def delete(self, *paths: str) -> OpenRun:
         """Accept deletions as one slice, at the generations the documents have now."""
@@ -117,12 +79,13 @@ class Bench:
 
     def generation(self, document: UUID) -> int:
         """Return a document's newest generation; 0 for one that does not exist."""
-        return sum(row["generation"] for row in self.rows("SELECT generation FROM documents WHERE id = :id", id=document))
+        return sum(
+            row["generation"] for row in self.rows("SELECT generation FROM documents WHERE id = :id", id=document)
+        )
 
-    def _accepted(self, source: SourceRef, path: str, content: str | bytes) -> AcceptedDocument:
-        data = content.encode() if isinstance(content, str) else content
-        is_new = self.generation(document_id(source.id, path)) == 0
-        return AcceptedDocument(path, detect_language(path, data), data, revision_of(data), "", is_new)
+    def accepted(self, source: SourceRef, path: str, content: str | bytes) -> AcceptedDocument:
+        """Return what a plan would hand to the ledger for a file."""
+        return accepted(path, content, is_new=self.generation(document_id(source.id, path)) == 0)
 
     # --- what dispatcher and workers do
 
@@ -159,10 +122,6 @@ class Bench:
     def expire(self, claim: Claim) -> None:
         """Let a claim's lease end now."""
         self.rows("UPDATE slices SET lease_until = now() - interval '1 s' WHERE id = :id", id=claim.token.slice_id)
-
-    def use_versions(self, versions: str) -> None:
-        """Work with other versions of the pipeline from now on."""
-        self.context = replace(self.context, versions=versions)
 
     # --- what must hold
 

@@ -79,7 +79,8 @@ class Fleet:
     ) -> Member:
         """Start a Celery worker and return when it takes messages."""
         argv = ["celery", "-A", "worker.app", "worker", "-n", f"{name}@test", "-Q", queues]
-        member = self.start(name, [*argv, "--concurrency", str(processes), "--loglevel", "INFO"], **extra)
+        options = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
+        member = self.start(name, [*argv, *options], **extra)
         wait_until(lambda: member.logged(" ready.") or not member.is_alive, f"worker {name} is ready")
         assert member.is_alive, member.log.read_text()
         return member

@@ -35,6 +35,11 @@ class RedisServer:
         """A client of database 0, where the queues are."""
         return redis.Redis(port=self.port, socket_timeout=5)
 
+    def calls(self, command: str) -> int:
+        """Return how often a command was called since the start."""
+        statistics = self.client.info("commandstats")
+        return int(statistics.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
     def start(self) -> None:
         """Start, and return when it answers."""
         options = ["--bind", "127.0.0.1", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]

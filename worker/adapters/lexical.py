@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
+from worker.adapters.known_models import LEXICAL
 
 #: Dimensions of every vector.
-DIMS = 384
-
-_MODEL = EmbeddingModel("local", "lexical-v1", DIMS, max_inputs=256, max_tokens=1_000_000, max_input_tokens=1_000_000)
+DIMS = LEXICAL.dims
 
 # Scripts without spaces between words: kana, Han, Hangul.
 _SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
@@ -49,7 +48,7 @@ class LexicalEmbedder:
     @property
     def model(self) -> EmbeddingModel:
         """The model whose vectors this embedder returns: ``local/lexical-v1/384``."""
-        return _MODEL
+        return LEXICAL
 
     def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
         """Yield the reply to each call, in order. ``tokens`` is the number of words."""

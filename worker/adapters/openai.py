@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from pipeline.errors import IngestError, RateLimited, ServiceUnavailable
 from pipeline.identity import embed_hash
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
+from worker.adapters.known_models import openai_model
 from worker.adapters.loop_thread import LoopThread
 from worker.adapters.openai_errors import is_passing, translated
 from worker.adapters.openai_reply import SERVICE, read_reply
@@ -59,7 +60,7 @@ class OpenAIEmbedder:
         timeout: float = 60.0,
         max_inputs: int = 256,
     ) -> None:
-        self._model = EmbeddingModel("openai", model_name, dims, max_inputs=max_inputs)
+        self._model = openai_model(model_name, dims, max_inputs)
         self._api_key = api_key
         self._base_url = base_url or DEFAULT_BASE_URL
         self._dimensions = dims if send_dimensions else omit

@@ -26,8 +26,6 @@ There is no text in it. ``tenant``, ``project`` and ``generation`` are always se
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, ParamSpec, TypeVar
@@ -49,13 +47,11 @@ from pipeline.types import (
     Vector,
 )
 from worker.adapters.qdrant_calls import MissingCollection, RequestRefused, call
+from worker.adapters.qdrant_layout import DENSE, alias_of, require_fit
 
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")
-
-#: The name of the dense vector.
-DENSE = "dense"
 
 #: The version of the layout above; a new one fills a new collection and then takes over the alias.
 LAYOUT_VERSION = 1
@@ -71,12 +67,6 @@ _PAYLOAD_INDEXES: Mapping[str, models.KeywordIndexParams | models.PayloadSchemaT
     **dict.fromkeys(_KEYWORDS, models.PayloadSchemaType.KEYWORD),
     "generation": models.PayloadSchemaType.INTEGER,
 }
-
-
-def alias_of(model: EmbeddingModel) -> str:
-    """Return the alias of the model's collection: readable, unique for its key and safe in a URL."""
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{model.name}-{model.dims}".lower()).strip("-")[:60]
-    return f"mobius-{slug}-{hashlib.sha256(model.key.encode()).hexdigest()[:8]}"
 
 
 class QdrantIndex:
@@ -126,13 +116,8 @@ class QdrantIndex:
     def _check(self, found: models.CollectionInfo) -> None:
         vectors = found.config.params.vectors
         params = vectors.get(DENSE) if isinstance(vectors, dict) else None
-        expected = (self._model.dims, models.Distance.COSINE)
-        if params is None or (params.size, params.distance) != expected:
-            held = f"{params.size} dimensions ({params.distance.value})" if params else f"no vector named {DENSE}"
-            raise DimensionMismatch(
-                f"The collection behind {self.alias} holds {held}, but {self._model.key} needs {expected[0]} (Cosine); "
-                "drop that alias and its collection and reconcile, or set the model that filled it."
-            )
+        dims, distance = (params.size, params.distance.value) if params else (None, None)
+        require_fit(self._model, dims, distance)
 
     def upsert(self, scope: Scope, points: Sequence[Point]) -> None:
         """Write the points. A stored point of a newer generation or of another scope stays as it is.

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
+from importlib import metadata
+from types import FrameType, TracebackType
 from typing import Annotated
 
 import typer
 
 from pipeline.errors import IngestError
-from worker.cli import ingest, queries, stack
-from worker.cli.output import note
+from worker.cli import ingest, queries, stack, why
+from worker.cli.output import never_fail_on_a_character, note, printable, result
+from worker.cli.report import EXIT_USAGE
 
-#: The operator or the configuration must change something first.
-EXIT_USAGE = 2
+#: What a shell reports for a command that Ctrl-C ended.
+EXIT_INTERRUPTED = 130
+
+_DEBUG = "--debug"
 
 app = typer.Typer(
     name="mobius",
-    help="Ingest source code and documents into a vector index, and keep it true.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,7 +32,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     ingest.ingest,
     queries.search,
     queries.runs,
-    queries.why,
+    why.why,
     stack.up,
     stack.down,
     stack.status,
@@ -38,30 +43,58 @@ for command in COMMANDS:
     app.command()(command)
 
 
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        result(f"mobius-ingest {metadata.version('mobius-ingest')}")
+    except metadata.PackageNotFoundError:
+        result("mobius-ingest, not installed: run from its source tree")
+    raise typer.Exit
+
+
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    _debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error; may stand anywhere.")] = False,
 ) -> None:
     """Ingest source code and documents into a vector index, and keep it true."""
-    _Debug.wanted = debug
-
-
-class _Debug:
-    wanted = False
 
 
 def main() -> None:
     """Run the command line."""
+    never_fail_on_a_character()
+    arguments, debug = _without_debug(sys.argv[1:])
+    signal.signal(signal.SIGINT, _end_interrupted)
+    if not debug:
+        sys.excepthook = _say_briefly
     try:
-        app()
+        app(arguments, prog_name="mobius")
     except IngestError as exc:
-        if _Debug.wanted:
+        if debug:
             raise
         note(f"mobius: {exc}")
         sys.exit(EXIT_USAGE)
-    except KeyboardInterrupt:
-        note("interrupted; what was accepted is processed all the same: `mobius runs` shows it")
-        sys.exit(130)
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """Take ``--debug`` out, wherever it stands before a ``--``."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != _DEBUG]
+    return options + arguments[end:], len(options) < end
+
+
+def _end_interrupted(_signal: int, _frame: FrameType | None) -> None:
+    note("interrupted; what was accepted is processed all the same: `mobius runs` shows it")
+    raise SystemExit(EXIT_INTERRUPTED)
+
+
+def _say_briefly(kind: type[BaseException], exc: BaseException, _trace: TracebackType | None) -> None:
+    """Show what nobody foresaw without its traceback; the interpreter then ends with 1."""
+    note(f"mobius: {kind.__name__}: {printable(str(exc))}")
+    note(f"This is a fault of mobius; `mobius {_DEBUG} ...` shows where. Nothing that was accepted is lost.")
 
 
 if __name__ == "__main__":

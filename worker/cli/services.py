@@ -9,15 +9,21 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from models import schema
 from models.session import open_engine
 from pipeline.ports import Embedder, Index
+from pipeline.types import EmbeddingModel
+from worker.adapters.qdrant_probe import require_room
+from worker.embedding import build_embedder, build_index, embedding_model, qdrant_key
+from worker.local import service_environment
 from worker.settings import Settings, default_home, load_settings
+
+#: Connections of one command at most: a walk reads and writes the ledger at once, and holds a lock.
+_CONNECTIONS = 4
 
 
 def effective_environment() -> dict[str, str]:
     """Return the environment; the running local stack fills in the addresses that it does not set."""
-    from worker.local import service_environment  # noqa: PLC0415  only commands that need services pay for it
-
     home = Path(os.environ.get("MOBIUS_HOME") or default_home())
     return service_environment(home) | {name: value for name, value in os.environ.items() if value}
 
@@ -36,32 +42,33 @@ class Services:
             SchemaMismatch: It is empty, older, newer, or without pgvector.
             ServiceUnavailable: It does not answer.
         """
-        from models import schema  # noqa: PLC0415  alembic takes a while to import
-
         url = self.settings.require("database_url")
         schema.check(url)
-        return open_engine(url, pool_size=4)
+        return open_engine(url, pool_size=_CONNECTIONS)
+
+    @cached_property
+    def model(self) -> EmbeddingModel:
+        """The model that the settings choose."""
+        return embedding_model(self.settings)
 
     @cached_property
     def embedder(self) -> Embedder:
-        """The embedder that the settings choose."""
-        from worker.context import build_embedder  # noqa: PLC0415  see build_index
-
+        """The embedder of that model."""
         return build_embedder(self.settings)
 
     @cached_property
     def index(self) -> Index:
-        """The index of the embedder's model, checked to exist with the right dimensions.
+        """The index of that model."""
+        return build_index(self.settings, self.model)
+
+    def require_index(self) -> None:
+        """Find a wrong index out now, not when the first slice reaches the last stage and is paid for.
 
         Raises:
-            DimensionMismatch: Its collection has others.
+            DimensionMismatch, BadCredentials, WrongAddress: An operator must act.
             ServiceUnavailable: It does not answer.
         """
-        from worker.context import build_index  # noqa: PLC0415  qdrant-client takes a while to import
-
-        index = build_index(self.settings, self.embedder)
-        index.ensure()
-        return index
+        require_room(self.settings.require("qdrant_url"), qdrant_key(self.settings), self.model)
 
 
 def open_services() -> Services:

@@ -8,20 +8,24 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
+from models import schema
 from worker import local
-from worker.cli.output import note, print_json, result
+from worker.cli.names import JsonOption
+from worker.cli.output import note, print_json, printable, result
 from worker.cli.services import effective_environment
 from worker.local import FleetOptions, StackStatus
+from worker.local.urls import masked
 from worker.settings import Settings, load_settings, variable_of
 
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+#: The services, or a part of the stack, are not there.
+EXIT_NOT_READY = 1
 
 
 def up(
     services_only: Annotated[
         bool, typer.Option("--services-only", help="Only Postgres, Redis and Qdrant, migrated; no workers.")
     ] = False,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Start the local stack in the background, or find the one that runs."""
     settings = load_settings()
@@ -32,26 +36,28 @@ def up(
 
 def down(
     purge: Annotated[bool, typer.Option("--purge", help="Delete its data, passwords and logs as well.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Stop the local stack; no process of it is left."""
     home = load_settings().home
     was_running = local.down(home, report=note)
     if purge:
         local.purge(home)
+    if as_json:
+        print_json({"was_running": was_running, "purged": purge})
+        return
     note(f"the local stack {'is down' if was_running else 'was not running'}{'; its data is gone' if purge else ''}")
 
 
-def status(as_json: _Json = False) -> None:
+def status(as_json: JsonOption = False) -> None:
     """Show every process of the local stack. Exit code 1: it is not running, or not all of it is ready."""
     found = local.status(load_settings().home)
     _print_status(found, as_json=as_json)
-    raise typer.Exit(0 if found.is_ready else 1)
+    raise typer.Exit(0 if found.is_ready else EXIT_NOT_READY)
 
 
 def migrate() -> None:
     """Bring the database to the schema of this version."""
-    from models import schema  # noqa: PLC0415  alembic takes a while to import
-
     settings = load_settings(effective_environment())
     url = settings.require("database_url")
     before = schema.current_revision(url)
@@ -59,7 +65,7 @@ def migrate() -> None:
     note(f"the database was at schema {before or 'none'} and is at {schema.current_revision(url)}")
 
 
-def config(as_json: _Json = False) -> None:
+def config(as_json: JsonOption = False) -> None:
     """Print the effective configuration, secrets masked, and what each setting means."""
     settings = load_settings(effective_environment())
     values = {variable_of(field): _shown(settings, field) for field in Settings.model_fields}
@@ -67,7 +73,7 @@ def config(as_json: _Json = False) -> None:
         print_json(values)
         return
     for field, info in Settings.model_fields.items():
-        result(f"{variable_of(field)}={values[variable_of(field)] or ''}")
+        result(f"{variable_of(field)}={printable(values[variable_of(field)] or '')}")
         result(f"    {info.description}")
 
 
@@ -75,7 +81,7 @@ def _shown(settings: Settings, field: str) -> str | None:
     value = getattr(settings, field)
     if isinstance(value, SecretStr):
         return "********"
-    return None if value is None else str(value)
+    return None if value is None else masked(str(value)) if field.endswith("_url") else str(value)
 
 
 def _print_status(found: StackStatus, *, as_json: bool) -> None:

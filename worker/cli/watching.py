@@ -1,11 +1,9 @@
-"""Show a plan and a run while they happen: bars on a terminal, plain lines elsewhere, nothing for machines."""
+"""Follow a plan and a run while they happen, and say what keeps a run from going on."""
 
 from __future__ import annotations
 
 import time
 from uuid import UUID
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from models.views import Views
 from pipeline import errors
@@ -13,18 +11,26 @@ from pipeline.errors import MisconfiguredError, ServiceUnavailable
 from pipeline.policy import Skip, SkipReason
 from pipeline.report import RunProgress
 from pipeline.states import RunState
-from worker.cli.output import note, notes, printable
+from worker.cli.display import LINE_EVERY, open_display
+from worker.cli.output import note, printable
 
-#: Seconds between two looks at a run.
-POLL = 0.1
-#: Seconds between two plain lines about it.
-LINE_EVERY = 2.0
+#: Seconds between two looks at a run, and before the next one while Postgres does not answer.
+POLL = 0.05
+PAUSE = 1.0
+#: Seconds without any movement after which a user is told where to look.
+STANDSTILL = 15.0
 #: Skips worth a line of their own; the others are only counted.
 _NAMED = frozenset({SkipReason.SECRET, SkipReason.TOO_LARGE, SkipReason.SYMLINK_OUTSIDE, SkipReason.SYMLINK_LOOP})
 #: Lines about skips at most, so that a strange tree does not drown the rest.
 _SKIP_LINES = 20
 
 _ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.INCOMPLETE})
+
+#: What only an operator can mend: the errors of the domain, and those that adapters add (importing those is slow).
+MISCONFIGURATIONS = frozenset(
+    {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, MisconfiguredError)}
+    | {"QuotaExhausted", "RequestRefused"}
+)
 
 
 class PlanNotes:
@@ -58,79 +64,69 @@ class PlanNotes:
         self._skips += 1
         if self._skips <= _SKIP_LINES:
             note(f"  skipped {printable(skip.path)}: {skip.reason.value}")
+        elif self._skips == _SKIP_LINES + 1:
+            note("  skipped more like these; the report counts them")
 
 
-def watch_run(views: Views, run_id: UUID, *, quiet: bool) -> None:
+def watch_run(views: Views, run_id: UUID, *, quiet: bool, patient: bool = False) -> None:
     """Return when the run has ended. The run goes on if the watcher dies.
+
+    ``patient``: what an operator must mend is told and waited for, as if it were passing.
 
     Raises:
         MisconfiguredError: The workers cannot go on before an operator acts.
     """
-    with _Display(quiet=quiet) as display:
+    trouble = _Trouble(patient=patient)
+    with open_display(quiet=quiet) as display:
         while True:
-            progress = _look(views, run_id)
+            try:
+                progress = views.progress(run_id)
+            except ServiceUnavailable as exc:
+                # The run does not depend on its watcher; Postgres may be restarting.
+                trouble.unanswered(exc)
+                time.sleep(PAUSE)
+                continue
             if progress is not None:
                 display.show(progress)
                 if progress.state in _ENDED:
                     return
-                _raise_misconfiguration(progress, run_id)
+                trouble.look(progress, run_id)
             time.sleep(POLL)
 
 
-def _look(views: Views, run_id: UUID) -> RunProgress | None:
-    try:
-        return views.progress(run_id)
-    except ServiceUnavailable:
-        # The run does not depend on its watcher; Postgres may be restarting.
-        time.sleep(1.0)
-        return None
+class _Trouble:
+    """Tells each trouble once, when it begins."""
 
+    def __init__(self, *, patient: bool) -> None:
+        self._patient = patient
+        self._told = ""
+        self._last: RunProgress | None = None
+        self._moved_at = time.monotonic()
 
-def _raise_misconfiguration(progress: RunProgress, run_id: UUID) -> None:
-    kind = getattr(errors, progress.error, None)
-    if isinstance(kind, type) and issubclass(kind, MisconfiguredError):
-        raise kind(f"{progress.message}\nNothing is lost: run {run_id} goes on by itself when this is mended.")
+    def unanswered(self, exc: ServiceUnavailable) -> None:
+        """Postgres does not answer."""
+        self._tell(f"{exc} Waiting for it.")
 
+    def look(self, progress: RunProgress, run_id: UUID) -> None:
+        """Look at the run's own trouble.
 
-class _Display:
-    """Bars with stage counts on a terminal, otherwise a line now and then."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._last_line = 0.0
-        self._last_trouble = ""
-        self._task: TaskID | None = None
-        self._bars: Progress | None = None
-        if not quiet and notes.is_terminal:
-            self._bars = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[stages]}"),
-                TimeRemainingColumn(),
-                console=notes,
-                transient=True,
+        Raises:
+            MisconfiguredError: It does not end by itself.
+        """
+        if progress != self._last:
+            self._last, self._moved_at = progress, time.monotonic()
+        if progress.error in MISCONFIGURATIONS and not self._patient:
+            raise MisconfiguredError(
+                f"{progress.message}\nNothing is lost: run {run_id} goes on by itself when this is mended."
             )
+        if progress.error:
+            self._tell(f"{progress.error}: {printable(progress.message)} It is tried again.")
+        elif time.monotonic() - self._moved_at > STANDSTILL:
+            self._tell("nothing has moved for a while; `mobius status` shows whether dispatcher and workers run")
+        else:
+            self._told = ""
 
-    def __enter__(self) -> _Display:
-        if self._bars is not None:
-            self._bars.start()
-            self._task = self._bars.add_task("documents", total=None, stages="")
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-
-    def show(self, progress: RunProgress) -> None:
-        """Show where the run is, and trouble once."""
-        stages = ", ".join(f"{stage} {count:,}" for stage, count in progress.by_stage.items() if count)
-        total = progress.pending + progress.finished
-        if progress.error and progress.error != self._last_trouble:
-            note(f"  trouble: {progress.error}: {progress.message} (it is tried again)")
-        self._last_trouble = progress.error
-        if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=progress.finished, total=total or None, stages=stages)
-        elif not self._quiet and time.monotonic() - self._last_line > LINE_EVERY:
-            note(f"  {progress.finished:,} of {total:,} documents done" + (f" ({stages})" if stages else ""))
-            self._last_line = time.monotonic()
+    def _tell(self, what: str) -> None:
+        if what != self._told:
+            note(f"  {what}")
+            self._told = what

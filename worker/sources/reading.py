@@ -25,6 +25,9 @@ DIRECTORY_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.05
 
+#: The kernel stamps changes with a clock that stands still for up to 10 ms; within a tick a change does not show (ns).
+_TICK_NS = 20_000_000
+
 _BLOCK_BYTES = 1024 * 1024
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -132,9 +135,18 @@ def _read_once(parent_fd: int, name: bytes, path: str, policy: Policy) -> FileCo
         after = os.fstat(fd)
     finally:
         os.close(fd)
-    if len(data) <= policy.max_file_bytes and (stat_key(before) != stat_key(after) or len(data) != after.st_size):
+    is_still = stat_key(before) == stat_key(after) and len(data) == after.st_size
+    if len(data) <= policy.max_file_bytes and (not is_still or _is_fresh(after, observed_at_ns)):
         return None
     return policy.judge_content(path, data) or FileContent(data, stat_key(after), observed_at_ns)
+
+
+def _is_fresh(status: os.stat_result, observed_at_ns: int) -> bool:
+    """Return whether the file may have changed during the reading without its status saying so.
+
+    A status change in the future comes from another machine's clock and says nothing about this.
+    """
+    return observed_at_ns - _TICK_NS < status.st_ctime_ns <= time.time_ns()
 
 
 def _refuse_kind(path: str, mode: int) -> Skip | None:

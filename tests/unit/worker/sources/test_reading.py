@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from pipeline.errors import Unreadable
 from pipeline.policy import Policy, Skip, SkipReason
 from pipeline.sources import FileContent, Vanished
+from worker.sources import reading
 from worker.sources.reading import read_file, stat_key
 
 Plant = Callable[..., Path]
@@ -112,3 +114,18 @@ def test_a_file_whose_size_is_not_that_of_its_content_is_never_taken_for_whole()
             read_file(fd, "status", Policy())
     finally:
         os.close(fd)
+
+
+def test_a_file_that_changed_within_the_last_tick_may_be_changing_still(tree: Path) -> None:
+    """The status alone would not show it: the kernel's clock for changes stands still for up to 10 ms."""
+    path = tree / "fresh.py"
+    path.write_text("x = 1\n")
+    status = path.stat()
+    assert reading._is_fresh(status, status.st_ctime_ns + 1_000_000)
+    assert not reading._is_fresh(status, status.st_ctime_ns + 1_000_000_000)
+
+
+def test_a_change_in_the_future_does_not_make_a_file_unreadable(tree: Path) -> None:
+    """The clock of a file server may be ahead of ours."""
+    ahead = os.stat_result((0o100644, 1, 1, 1, 0, 0, 0, 0, 0, 0), {"st_ctime_ns": time.time_ns() + 3_600_000_000_000})
+    assert not reading._is_fresh(ahead, time.time_ns())

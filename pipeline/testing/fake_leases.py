@@ -1,0 +1,74 @@
+"""The part of a ledger that says who may work on a slice, in memory; it remembers what was handed back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from pipeline.errors import IngestError
+from pipeline.types import Claim, Scope, Token
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """Why a slice came back, when it is to be tried again, and whether it was an attempt."""
+
+    error: str
+    message: str
+    delay_seconds: float
+    forgive: bool
+
+
+class FakeLeases:
+    """Claims as in ``pipeline.ports.Ledger``: an offered token is good once, a claim until it is taken over.
+
+    ``fault`` is raised by every call while it is set. ``extended`` counts the extensions that were granted.
+    """
+
+    def __init__(self) -> None:
+        self.fault: IngestError | None = None
+        self.handed_back: list[HandedBack] = []
+        self.extended = 0
+        self.scope = Scope(uuid4(), uuid4())
+        self._offered: dict[Token, int] = {}
+        self._owners: dict[UUID, UUID] = {}
+
+    def offer(self, token: Token, attempts: int = 0) -> None:
+        """Make a token good for one claim; ``attempts`` were made before."""
+        self._offered[token] = attempts
+
+    def take_over(self, claim: Claim) -> None:
+        """Let the holder lose its claim."""
+        self._owners.pop(claim.token.slice_id, None)
+
+    def claim(self, token: Token, worker: str, lease_seconds: float) -> Claim | None:  # noqa: ARG002  the port's
+        """See the port."""
+        self._answer()
+        if token not in self._offered:
+            return None
+        attempts = self._offered.pop(token) + 1
+        owner = self._owners[token.slice_id] = uuid4()
+        return Claim(token, owner, uuid4(), uuid4(), self.scope, attempts)
+
+    def extend(self, claim: Claim, lease_seconds: float) -> bool:  # noqa: ARG002  the port's
+        """See the port."""
+        self._answer()
+        held = self._holds(claim)
+        self.extended += held
+        return held
+
+    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+        """See the port."""
+        self._answer()
+        held = self._holds(claim)
+        if held:
+            self.take_over(claim)
+            self.handed_back.append(HandedBack(error, message, delay_seconds, forgive))
+        return held
+
+    def _answer(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+    def _holds(self, claim: Claim) -> bool:
+        return self._owners.get(claim.token.slice_id) == claim.owner

@@ -1,0 +1,86 @@
+"""One fleet for all tests of a module; each test works in a project and a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from harness.desk import Desk
+from harness.fleet import Fleet
+from harness.inspection import Inspection
+from harness.servers import RedisServer
+from harness.trees import function, module
+
+from pipeline.testing.openai_stub import OpenAIStub
+
+
+@dataclass(frozen=True)
+class Crew:
+    """A running worker and dispatcher, what they embed with, and the environment that leads to them."""
+
+    env: dict[str, str]
+    provider: OpenAIStub
+    inspection: Inspection
+
+
+@pytest.fixture(scope="module")
+def crew(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+    """A worker and a dispatcher on a database, a Redis and a collection of the module's own."""
+    place = tmp_path_factory.mktemp("crew")
+    name = re.sub(r"\W", "_", place.name)
+    template = urlsplit(services["DATABASE_URL"])
+    server = template._replace(path="/postgres").geturl()
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.path.strip('/')}")
+    redis = RedisServer(place / "redis")
+    redis.start()
+    with OpenAIStub(dims=32, api_key="the-right-key") as provider:
+        env = _environment(services, template._replace(path=f"/{name}").geturl(), redis.url, place, provider.url)
+        inspection = Inspection(env["DATABASE_URL"], env["QDRANT_URL"], env["QDRANT_API_KEY"])
+        fleet = Fleet(env, place)
+        try:
+            fleet.dispatcher()
+            fleet.worker("worker")
+            yield Crew(env, provider, inspection)
+        finally:
+            fleet.end()
+            redis.kill()
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _environment(
+    services: dict[str, str], database_url: str, redis_url: str, place: Path, provider_url: str
+) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
+    return kept | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "QDRANT_URL": services["QDRANT_URL"],
+        "QDRANT_API_KEY": services["QDRANT_API_KEY"],
+        "MOBIUS_HOME": str(place / "home"),
+        "MOBIUS_RETRY_SECONDS": "0.5",
+        "MOBIUS_EMBEDDER": "openai",
+        "MOBIUS_OPENAI_MODEL": f"stub-{place.name}",
+        "MOBIUS_OPENAI_DIMS": "32",
+        "OPENAI_API_KEY": "the-right-key",
+        "OPENAI_BASE_URL": provider_url,
+    }
+
+
+@pytest.fixture
+def desk(crew: Crew, request: pytest.FixtureRequest, tmp_path: Path) -> Desk:
+    """A project of this test's own, and a tree whose texts no other test has: two modules and a document."""
+    name = re.sub(r"\W+", "_", request.node.name).strip("_")[-60:]
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "first.py").write_text(module(f"{name}_first", 5))
+    (tree / "second.py").write_text(function(f"{name}_second", 40))
+    (tree / "README.md").write_text(f"# About {name}\n\nIt is read first.\n")
+    return Desk(crew.env, name, tree, crew.inspection, crew.provider)

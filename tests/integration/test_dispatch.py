@@ -1,0 +1,131 @@
+"""The dispatcher takes ready slices in order, within the window, each once, and can put them back."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from harness.bench import Bench
+
+from pipeline.types import Priority, Stage, Token
+
+
+def paths(bench: Bench, tokens: list[Token]) -> list[str]:
+    sql = "SELECT min(path) FROM documents d JOIN run_documents rd ON rd.document_id = d.id WHERE slice_id = :id"
+    return [bench.one(sql, id=token.slice_id) for token in tokens]
+
+
+def take_one_by_one(bench: Bench, *, oldest_first: bool) -> list[str]:
+    """Return the order in which a window that opens slowly would let the slices through."""
+    taken: list[Token] = []
+    for window in range(1, 20):
+        taken += bench.ledger.take_ready(window, oldest_first=oldest_first)
+    return paths(bench, taken)
+
+
+def ingest_in_order(bench: Bench) -> None:
+    for path, priority in [
+        ("1-low", Priority.LOW),
+        ("2-normal", Priority.NORMAL),
+        ("3-high", Priority.HIGH),
+        ("4-low", Priority.LOW),
+        ("5-high", Priority.HIGH),
+    ]:
+        bench.ingest({path: "text"}, priority=priority)
+
+
+def test_the_urgent_go_first_and_among_equals_the_older(bench: Bench) -> None:
+    ingest_in_order(bench)
+    assert take_one_by_one(bench, oldest_first=False) == ["3-high", "5-high", "2-normal", "1-low", "4-low"]
+
+
+def test_in_an_ageing_round_the_oldest_go_first_whatever_their_priority(bench: Bench) -> None:
+    ingest_in_order(bench)
+    assert take_one_by_one(bench, oldest_first=True) == ["1-low", "2-normal", "3-high", "4-low", "5-high"]
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_the_window_holds_for_what_is_sent_and_what_runs(bench: Bench, oldest_first: bool) -> None:
+    bench.ingest(*({f"{number}.txt": "text"} for number in range(12)))
+    first = bench.ledger.take_ready(3, oldest_first=oldest_first)
+    assert len(first) == 3
+    claims = [bench.claim(token) for token in first[:2]]
+    assert bench.ledger.take_ready(3, oldest_first=oldest_first) == []
+    assert len(bench.ledger.take_ready(5, oldest_first=oldest_first)) == 2
+    assert bench.ledger.take_ready(2, oldest_first=oldest_first) == [], "a window that shrank takes nothing back"
+    bench.ledger.hand_back(claims[0], "Error", "", 3600.0, forgive=True)
+    assert len(bench.ledger.take_ready(5, oldest_first=oldest_first)) == 1
+    assert bench.one("SELECT count(*) FROM slices WHERE state IN ('dispatched', 'running')") == 5
+
+
+def test_a_finished_slice_makes_room(bench: Bench) -> None:
+    bench.ingest({"a.txt": "text"}, {"b.txt": "text"})
+    (token,) = bench.ledger.take_ready(1, oldest_first=True)
+    assert bench.ledger.take_ready(1, oldest_first=True) == []
+    bench.work(bench.claim_at(Stage.UPSERT, token))
+    assert len(bench.ledger.take_ready(1, oldest_first=True)) == 1
+
+
+def test_every_send_has_a_token_of_its_own(bench: Bench) -> None:
+    bench.ingest({"a.txt": "text"})
+    first = bench.take()
+    bench.ledger.put_back(first)
+    second = bench.take()
+    assert (first.seq, second.seq) == (1, 2)
+    assert bench.ledger.claim(first, "host:1", 60.0) is None
+    assert bench.ledger.claim(second, "host:1", 60.0) is not None
+
+
+def test_a_slice_whose_message_could_not_be_sent_is_ready_at_once(bench: Bench) -> None:
+    bench.ingest({"a.txt": "text"})
+    token = bench.take()
+    bench.ledger.put_back(token)
+    assert bench.rows("SELECT state, attempts FROM slices") == [{"state": "ready", "attempts": 0}]
+
+
+def test_only_the_very_send_that_failed_is_put_back(bench: Bench) -> None:
+    bench.ingest({"a.txt": "text"})
+    token = bench.take()
+    before = bench.rows("SELECT * FROM slices")
+    bench.ledger.put_back(replace(token, seq=token.seq - 1))
+    bench.ledger.put_back(replace(token, stage=Stage.CHUNK))
+    assert bench.rows("SELECT * FROM slices") == before
+    bench.claim(token)
+    bench.ledger.put_back(token)
+    assert bench.one("SELECT state FROM slices") == "running", "a worker was quicker"
+
+
+def test_a_slice_is_not_sent_before_its_time(bench: Bench) -> None:
+    bench.ingest({"a.txt": "text"})
+    bench.ledger.hand_back(bench.claim(), "RateLimited", "", 3600.0, forgive=True)
+    assert bench.ledger.take_ready(100, oldest_first=False) == []
+    assert bench.ledger.take_ready(100, oldest_first=True) == []
+    bench.rows("UPDATE slices SET not_before = now()")
+    bench.take()
+    assert bench.one("SELECT not_before FROM slices") is None
+
+
+def test_an_exhausted_slice_is_not_sent_again(bench: Bench) -> None:
+    bench.ingest({"a.txt": "text"})
+    bench.rows("UPDATE slices SET attempts = 3")
+    assert bench.ledger.take_ready(100, oldest_first=False) == []
+
+
+def test_several_takers_never_get_the_same_slice(bench: Bench) -> None:
+    bench.ingest(*({f"{number}.txt": "text"} for number in range(60)))
+    together = threading.Barrier(4)
+    taken: list[UUID] = []
+
+    def take() -> None:
+        together.wait(10)
+        for window in range(1, 61):
+            taken.extend(token.slice_id for token in bench.ledger.take_ready(window, oldest_first=bool(window % 2)))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == len(set(taken)) == 60

@@ -1,0 +1,138 @@
+"""A search shows what the ledger has committed, with the text that was cut, and nothing of anybody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from harness.bench import Bench
+from harness.revisions import functions
+
+from models.searching import CommittedChunks
+from pipeline.report import SearchHit
+from pipeline.types import Hit, Point, SearchFilter, Stage
+from tasks.indexing import bring_to_index
+from tasks.searching import MARGIN, search
+
+
+@pytest.fixture
+def chunks(bench: Bench) -> CommittedChunks:
+    return CommittedChunks(bench.engine)
+
+
+def find(bench: Bench, query: str = "text", limit: int = 100, where: SearchFilter | None = None) -> list[SearchHit]:
+    joined = CommittedChunks(bench.engine)
+    return search(bench.index, bench.embedder, joined, bench.source.scope, query, limit, where)
+
+
+def names(hits: list[SearchHit]) -> list[str]:
+    return sorted(hit.name for hit in hits)
+
+
+def test_hits_come_in_the_order_of_the_index_with_all_that_is_known(bench: Bench, chunks: CommittedChunks) -> None:
+    content = "class K:\n    def first(self):\n        return 1\n\n    def second(self):\n        return 2\n"
+    bench.ingest({"pack/a.py": content})
+    bench.finish()
+    ids = [row["id"] for row in bench.rows("SELECT id FROM chunks ORDER BY ordinal DESC")]
+    hits = [Hit(point, 1.0 - rank / 10, 1) for rank, point in enumerate(ids)]
+    found = chunks.join(bench.source.scope, hits)
+    assert [hit.score for hit in found] == [hit.score for hit in hits]
+    last = found[0]
+    assert (last.path, last.language, last.scope) == ("pack/a.py", "python", ("K",))
+    assert (last.kind, last.name) == ("method", "second")
+    assert last.text.lstrip("\n") == "    def second(self):\n        return 2\n"
+    assert last.end_line == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "text"),
+    [
+        ("plain.txt", b"one\r\ntwo\r\n\r\nthree\r\n", "one\r\ntwo\r\n\r\nthree\r\n"),
+        ("bom.txt", b"\xef\xbb\xbfone\n", "\ufeffone\n"),
+        ("wide.txt", "größe 🦀\n".encode(), "größe 🦀\n"),
+        ("utf16.txt", "one größe\n".encode("utf-16"), "one größe\n"),
+    ],
+)
+def test_the_text_of_a_hit_is_what_was_cut_from_the_file(bench: Bench, path: str, data: bytes, text: str) -> None:
+    bench.ingest({path: data})
+    bench.finish()
+    found = sorted(find(bench), key=lambda hit: hit.start_line)
+    assert "".join(hit.text for hit in found).removeprefix("\ufeff") == text.removeprefix("\ufeff")
+
+
+def test_points_without_a_committed_chunk_are_not_shown(bench: Bench, chunks: CommittedChunks) -> None:
+    bench.ingest({"a.py": functions("one")})
+    bench.finish()
+    (known,) = bench.committed()
+    hits = [Hit(uuid4(), 0.9, 1), Hit(known, 0.8, 1), Hit(uuid4(), 0.7, 1)]
+    assert [hit.score for hit in chunks.join(bench.source.scope, hits)] == [0.8]
+    assert chunks.join(bench.source.scope, []) == []
+
+
+def test_a_revision_becomes_visible_with_its_commit_and_the_old_one_invisible(bench: Bench) -> None:
+    bench.ingest({"a.py": functions("one", "two")})
+    bench.finish()
+    bench.ingest({"a.py": functions("one", "new")})
+    claim = bench.claim_at(Stage.UPSERT)
+    seen: list[list[str]] = []
+    bench.index.after["upsert"] = lambda: seen.append(names(find(bench)))
+    bench.index.after["delete"] = lambda: seen.append(names(find(bench)))
+    bring_to_index(bench.context, claim)
+    assert seen == [["one", "two"], ["new", "one"]]
+    assert names(find(bench)) == ["new", "one"]
+
+
+def test_retired_points_are_hidden_while_the_index_still_has_them(bench: Bench) -> None:
+    bench.ingest({"a.py": functions("one", "two")})
+    bench.finish()
+    kept = dict(bench.index.points)
+    bench.ingest({"a.py": functions("one")})
+    bench.finish()
+    bench.index.points |= kept
+    assert len(bench.index.points) == 2
+    assert names(find(bench)) == ["one"]
+
+
+def test_a_document_is_found_until_its_deletion_is_committed(bench: Bench) -> None:
+    bench.ingest({"a.py": functions("one", "two")})
+    bench.finish()
+    bench.delete("a.py")
+    assert names(find(bench)) == ["one", "two"]
+    kept = dict(bench.index.points)
+    bench.finish()
+    bench.index.points |= kept
+    assert find(bench) == []
+
+
+def test_nothing_of_another_tenant_or_project_is_shown_even_if_the_index_offers_it(
+    bench: Bench, chunks: CommittedChunks
+) -> None:
+    other = bench.sources.resolve("tenant", "other", "source", "/root")
+    stranger = bench.sources.resolve("stranger", "project", "source", "/root")
+    bench.ingest({"a.py": functions("mine")})
+    bench.ingest({"a.py": functions("other")}, source=other)
+    bench.ingest({"a.py": functions("strange")}, source=stranger)
+    bench.finish()
+    hits = [Hit(point, 0.5, 1) for point in bench.index.points]
+    assert len(hits) == 3
+    for source, name in [(bench.source, "mine"), (other, "other"), (stranger, "strange")]:
+        assert names(chunks.join(source.scope, hits)) == [name]
+    mixed = replace(bench.source.scope, tenant_id=stranger.scope.tenant_id)
+    assert chunks.join(mixed, hits) == []
+
+
+def test_strays_in_front_do_not_keep_a_search_from_its_hits(bench: Bench) -> None:
+    bench.ingest({"a.py": functions(*(f"f{number}" for number in range(5)))})
+    bench.finish()
+    best = bench.embedder.embed_query("text")
+    payload = next(iter(bench.index.points.values())).payload
+    bench.index.upsert(bench.source.scope, [Point(uuid4(), 1, best, payload) for _ in range(MARGIN * 6)])
+    assert len(find(bench, limit=5)) == 5
+
+
+def test_filters_reach_the_index(bench: Bench) -> None:
+    bench.ingest({"a.py": functions("one"), "b.md": "# title\n\ntext\n"})
+    bench.finish()
+    assert {hit.language for hit in find(bench)} == {"python", "markdown"}
+    assert {hit.language for hit in find(bench, where=SearchFilter(languages=("python",)))} == {"python"}

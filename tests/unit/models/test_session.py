@@ -1,0 +1,52 @@
+"""Whatever form an address comes in, the same driver is used, and nothing connects before it must."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from models.session import driver_url, open_engine, translated
+from pipeline.errors import ServiceUnavailable
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:p@h:1/d?sslmode=require", "postgresql+psycopg://u:p@h:1/d?sslmode=require"),
+        ("postgres://h/d", "postgresql+psycopg://h/d"),
+        ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d"),
+        ("postgresql:///d?host=/run/postgresql", "postgresql+psycopg:///d?host=/run/postgresql"),
+        ("postgresql", "postgresql"),
+    ],
+)
+def test_every_usual_spelling_leads_to_psycopg(url: str, expected: str) -> None:
+    assert driver_url(url) == expected
+
+
+def test_an_engine_has_a_bounded_pool_and_connects_at_first_use() -> None:
+    engine = open_engine("postgresql://u:p@127.0.0.1:9/d", pool_size=3)
+    assert engine.pool.size() == 3
+    assert engine.pool._max_overflow == 0
+    assert engine.pool.checkedout() == 0
+    engine.dispose()
+
+
+def test_a_lost_connection_and_a_full_pool_are_outages() -> None:
+    faults = [
+        OperationalError("SELECT 1", {}, Exception("server closed the connection\nunexpectedly")),
+        PoolTimeoutError("no connection is free"),
+        DBAPIError("SELECT 1", {}, Exception("broken"), connection_invalidated=True),
+    ]
+    for fault in faults:
+        with pytest.raises(ServiceUnavailable, match=r"Postgres does not answer \(.+\); check") as caught, translated():
+            raise fault
+        assert caught.value.__cause__ is fault
+        assert "\n" not in str(caught.value)
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    for fault in (IntegrityError("INSERT", {}, Exception("duplicate")), KeyError("a bug")):
+        with pytest.raises(type(fault)) as caught, translated():
+            raise fault
+        assert caught.value is fault

@@ -1,0 +1,188 @@
+"""Every embedding is bought once, and what was paid for is kept whatever happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from pipeline.errors import BadCredentials, InputRejected, RateLimited, ServiceUnavailable, TransientError
+from pipeline.stages import EmbeddingInput
+from pipeline.testing import RecordingEmbedder, hashed_vector
+from pipeline.types import Claim, EmbeddingModel, EmbeddingReply, Scope, Stage, Token, Vector
+from pipeline.work import Reservation
+from tasks import buying
+from tasks.base import StageContext
+from tasks.buying import BeingBoughtElsewhere, buy_embeddings
+
+CLAIM = Claim(Token(uuid4(), Stage.EMBED, 1), uuid4(), uuid4(), uuid4(), Scope(uuid4(), uuid4()), 1)
+ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+class Shelf:
+    """The ledger's embeddings in memory. ``elsewhere`` are reserved by another slice, which ``then`` may change."""
+
+    def __init__(self) -> None:
+        self.vectors: dict[bytes, Vector] = {}
+        self.elsewhere: set[bytes] = set()
+        self.asked: list[list[bytes]] = []
+        self.replies: list[EmbeddingReply] = []
+        self.then: Callable[[], object] = lambda: None
+
+    def reserve_embeddings(self, claim: Claim, model: EmbeddingModel, hashes: Sequence[bytes]) -> Reservation:
+        self.asked.append(list(hashes))
+        missing = set(hashes) - set(self.vectors)
+        reservation = Reservation(frozenset(missing - self.elsewhere), frozenset(missing & self.elsewhere))
+        self.then()
+        return reservation
+
+    def save_reply(self, claim: Claim, model: EmbeddingModel, reply: EmbeddingReply) -> None:
+        self.replies.append(reply)
+        self.vectors |= dict(zip(reply.call.hashes, reply.vectors, strict=True))
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def shop(context: StageContext, shelf: Shelf, embedder: RecordingEmbedder) -> StageContext:
+    """Calls take four texts each."""
+    small = RecordingEmbedder(replace(embedder.model, max_inputs=4))
+    return replace(context, ledger=shelf, embedder=small)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buying, "PATIENCE", 0.2)
+    monkeypatch.setattr(buying, "_POLL", 0.001)
+
+
+def inputs(*texts: str, documents: tuple[UUID, ...] = (ONE,)) -> dict[bytes, EmbeddingInput]:
+    return {key(text): EmbeddingInput(text, documents) for text in texts}
+
+
+def key(text: str) -> bytes:
+    return text.encode()
+
+
+def bought(shop: StageContext) -> list[str]:
+    assert isinstance(shop.embedder, RecordingEmbedder)
+    return shop.embedder.bought
+
+
+# --- buying
+
+
+def test_what_is_missing_is_bought_and_kept(shop: StageContext, shelf: Shelf) -> None:
+    assert buy_embeddings(shop, CLAIM, inputs("a", "b", "c")) == (3, [])
+    assert shelf.vectors == {key(text): hashed_vector(text, 8) for text in "abc"}
+
+
+def test_what_is_there_already_is_not_bought_again(shop: StageContext, shelf: Shelf) -> None:
+    shelf.vectors[key("a")] = b"stored"
+    assert buy_embeddings(shop, CLAIM, inputs("a", "b")) == (1, [])
+    assert bought(shop) == ["b"]
+    assert buy_embeddings(shop, CLAIM, inputs("a", "b")) == (0, [])
+    assert bought(shop) == ["b"]
+
+
+def test_nothing_to_buy_asks_nobody(shop: StageContext, shelf: Shelf) -> None:
+    assert buy_embeddings(shop, CLAIM, {}) == (0, [])
+    assert shelf.asked == []
+
+
+def test_hashes_are_reserved_in_sorted_order(shop: StageContext, shelf: Shelf) -> None:
+    buy_embeddings(shop, CLAIM, inputs("c", "a", "b"))
+    assert shelf.asked == [[b"a", b"b", b"c"]]
+
+
+def test_every_call_is_kept_for_itself(shop: StageContext, shelf: Shelf) -> None:
+    buy_embeddings(shop, CLAIM, inputs(*"abcdefghij"))
+    assert [len(reply.vectors) for reply in shelf.replies] == [4, 4, 2]
+
+
+# --- what the provider refuses
+
+
+def test_halving_a_refused_call_finds_the_one_text_and_buys_all_others_once(shop: StageContext, shelf: Shelf) -> None:
+    shop.embedder.refused.add("poison")
+    wanted = inputs("a", "b", "poison", "d") | inputs("e", "f", documents=(TWO,))
+    wanted[key("poison")] = EmbeddingInput("poison", (ONE, THREE))
+    count, failures = buy_embeddings(shop, CLAIM, wanted)
+    assert count == 5
+    assert sorted(bought(shop)) == ["a", "b", "d", "e", "f"]
+    assert set(shelf.vectors) == set(wanted) - {key("poison")}
+    assert [(failure.document_id, failure.error) for failure in failures] == [
+        (ONE, "InputRejected"),
+        (THREE, "InputRejected"),
+    ]
+
+
+def test_a_document_with_several_refused_inputs_fails_once(shop: StageContext) -> None:
+    shop.embedder.refused |= {"poison", "venom"}
+    _, failures = buy_embeddings(shop, CLAIM, inputs("poison", "venom", "b"))
+    assert [failure.document_id for failure in failures] == [ONE]
+
+
+def test_a_text_that_no_call_may_carry_is_not_sent_at_all(shop: StageContext, shelf: Shelf) -> None:
+    large = RecordingEmbedder(replace(shop.embedder.model, max_input_tokens=5))
+    count, (failure,) = buy_embeddings(replace(shop, embedder=large), CLAIM, inputs("a", "b" * 100))
+    assert (count, failure.error) == (1, "InputRejected")
+    assert large.bought == ["a"]
+
+
+# --- what goes wrong
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimited(9.0), ServiceUnavailable("provider"), BadCredentials(), TransientError()]
+)
+def test_what_was_bought_before_an_error_is_kept(shop: StageContext, shelf: Shelf, error: Exception) -> None:
+    shop.embedder.script.extend([None, error, None])
+    with pytest.raises(type(error)) as caught:
+        buy_embeddings(shop, CLAIM, inputs(*"abcdefghij"))
+    assert caught.value is error
+    assert set(shelf.vectors) == {key(text) for text in "abcdij"}, "the calls beside the one that failed"
+    assert buy_embeddings(shop, CLAIM, inputs(*"abcdefghij")) == (4, [])
+    assert sorted(bought(shop)) == sorted("abcdefghij")
+
+
+def test_an_error_while_halving_keeps_what_was_bought(shop: StageContext, shelf: Shelf) -> None:
+    shop.embedder.script.extend([InputRejected(), None, RateLimited(9.0)])
+    with pytest.raises(RateLimited):
+        buy_embeddings(shop, CLAIM, inputs(*"abcd"))
+    assert set(shelf.vectors) == {key("a"), key("b")}
+
+
+# --- what others buy
+
+
+def test_own_reservations_are_bought_before_others_are_waited_for(shop: StageContext, shelf: Shelf) -> None:
+    shelf.elsewhere = {key("a")}
+    with pytest.raises(BeingBoughtElsewhere):
+        buy_embeddings(shop, CLAIM, inputs("a", "b"))
+    assert bought(shop) == ["b"]
+    assert shelf.asked[0] == [b"a", b"b"]
+    assert set(map(tuple, shelf.asked[1:])) == {(b"a",)}, "only what is still missing is asked for again"
+
+
+def test_what_another_slice_buys_in_time_is_not_bought_here(shop: StageContext, shelf: Shelf) -> None:
+    shelf.elsewhere = {key("a")}
+    shelf.then = lambda: len(shelf.asked) == 3 and shelf.vectors.update({key("a"): b"theirs"})
+    assert buy_embeddings(shop, CLAIM, inputs("a", "b")) == (1, [])
+    assert bought(shop) == ["b"]
+
+
+def test_what_another_slice_gives_up_is_bought_here(shop: StageContext, shelf: Shelf) -> None:
+    shelf.elsewhere = {key("a")}
+    shelf.then = lambda: len(shelf.asked) == 3 and shelf.elsewhere.clear()
+    assert buy_embeddings(shop, CLAIM, inputs("a", "b")) == (2, [])
+    assert bought(shop) == ["b", "a"]
+
+
+def test_waiting_for_another_slice_is_no_attempt() -> None:
+    assert issubclass(BeingBoughtElsewhere, TransientError)

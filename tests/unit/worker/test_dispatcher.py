@@ -1,0 +1,82 @@
+"""Each round sweeps when it is time and sends what the window gives; some rounds go to the oldest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+from kombu.transport.memory import Channel
+
+from pipeline.errors import ServiceUnavailable
+from pipeline.types import Stage, Token
+from pipeline.work import Swept
+from tasks.base import StagePolicy
+from worker.dispatcher import AGEING, Dispatcher
+
+POLICY = StagePolicy(60.0, 20.0, 5.0, 17.0, 8, dict.fromkeys(Stage, 60.0))
+
+
+class Slices:
+    """The dispatcher's side of a ledger."""
+
+    def __init__(self) -> None:
+        self.rounds: list[bool] = []
+        self.sweeps = 0
+        self.fault: Exception | None = None
+
+    def take_ready(self, window: int, *, oldest_first: bool) -> Sequence[Token]:
+        self.rounds.append(oldest_first)
+        return [Token(uuid4(), Stage.PARSE, 1)]
+
+    def put_back(self, token: Token) -> None:
+        raise AssertionError("everything was sent")
+
+    def sweep(self, dispatch_timeout: float) -> Swept:
+        if self.fault is not None:
+            raise self.fault
+        self.sweeps += 1
+        return Swept(0, 0, 0, 0, 0)
+
+
+@pytest.fixture
+def app() -> Iterator[Celery]:
+    Channel.queues.clear()
+    made = Celery("test", broker="memory://", set_as_current=False)
+    yield made
+    made.close()
+    Channel.queues.clear()
+
+
+def test_one_round_in_so_many_goes_to_the_oldest(app: Celery) -> None:
+    slices = Slices()
+    dispatcher = Dispatcher(app, slices, POLICY, sweep_seconds=3600.0)
+    assert [dispatcher.round() for _ in range(2 * AGEING)] == [1] * (2 * AGEING)
+    assert slices.rounds == [False, False, False, True] * 2
+
+
+@pytest.mark.parametrize(("seconds", "sweeps"), [(3600.0, 1), (0.0, 5)])
+def test_the_first_round_sweeps_and_later_ones_when_it_is_time(app: Celery, seconds: float, sweeps: int) -> None:
+    slices = Slices()
+    dispatcher = Dispatcher(app, slices, POLICY, sweep_seconds=seconds)
+    for _ in range(5):
+        dispatcher.round()
+    assert slices.sweeps == sweeps
+
+
+def test_a_sweep_that_failed_is_made_up_for_in_the_next_round(app: Celery) -> None:
+    slices = Slices()
+    slices.fault = ServiceUnavailable("Postgres")
+    dispatcher = Dispatcher(app, slices, POLICY, sweep_seconds=3600.0)
+    with pytest.raises(ServiceUnavailable):
+        dispatcher.round()
+    slices.fault = None
+    dispatcher.round()
+    assert slices.sweeps == 1
+
+
+def test_a_dispatcher_that_was_stopped_does_not_start() -> None:
+    dispatcher = Dispatcher(Celery(set_as_current=False), Slices(), POLICY, sweep_seconds=1.0)
+    dispatcher.stop()
+    dispatcher.run("postgresql://127.0.0.1:9/nothing")

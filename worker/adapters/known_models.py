@@ -1,0 +1,13 @@
+"""The models that the embedders offer, known without importing an embedder: numpy and the SDK take a while."""
+
+from __future__ import annotations
+
+from pipeline.types import EmbeddingModel
+
+#: The model of ``worker.adapters.lexical``.
+LEXICAL = EmbeddingModel("local", "lexical-v1", 384, max_inputs=256, max_tokens=1_000_000, max_input_tokens=1_000_000)
+
+
+def openai_model(name: str, dims: int, max_inputs: int) -> EmbeddingModel:
+    """Return a model at an OpenAI-compatible endpoint."""
+    return EmbeddingModel("openai", name, dims, max_inputs=max_inputs)

@@ -1,0 +1,83 @@
+"""Tell people what became of a run, and scripts by an exit code."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from models.views import Views
+from pipeline.errors import MisconfiguredError
+from pipeline.policy import SkipReason
+from pipeline.report import RunReport
+from pipeline.states import RunState
+from worker.cli.output import printable, result
+from worker.cli.services import Services
+from worker.embedding import versions
+
+#: Exit codes. Usage errors and everything that an operator must mend first are 2.
+EXIT_FAILED = 3
+EXIT_USAGE = 2
+
+
+class UnknownRun(MisconfiguredError):
+    """There is no such run; `mobius runs` lists the ones there are."""
+
+
+def report_of(services: Services, tenant: str, run_id: UUID) -> RunReport:
+    """Return everything about a run.
+
+    Raises:
+        UnknownRun: The tenant has none of that id.
+    """
+    report = Views(services.engine).report(tenant, run_id, services.model.key)
+    if report is None:
+        raise UnknownRun(f"there is no run {run_id} in tenant {tenant!r}; `mobius runs` lists the ones there are.")
+    return report
+
+
+def require_same_versions(services: Services, run_id: UUID) -> None:
+    """Refuse to report a model that the workers did not use.
+
+    Raises:
+        MisconfiguredError: They use another; the next run would take the documents for outdated, and every next one.
+    """
+    ours = versions(services.model)
+    theirs = Views(services.engine).other_versions(run_id, ours)
+    if theirs:
+        raise MisconfiguredError(
+            f"run {run_id} was indexed by other settings than this command has.\n"
+            f"  workers: {theirs}\n  here:    {ours}\n"
+            "Run both with the same MOBIUS_EMBEDDER and model (`mobius down` and `mobius up` restart the local "
+            "workers with the settings of this shell), then ingest again."
+        )
+
+
+def exit_code(report: RunReport) -> int:
+    """Return what a run's state means to a script."""
+    if report.state is RunState.FAILED:
+        return EXIT_FAILED
+    return EXIT_USAGE if report.state is RunState.INCOMPLETE else 0
+
+
+def print_report(report: RunReport) -> None:
+    """Print a run's report for people."""
+    documents, chunks, points, embedding = report.documents, report.chunks, report.points, report.embedding
+    result(f"run {report.run_id}: {report.state.value} in {report.seconds:.1f} s")
+    result(
+        f"  documents  {documents.indexed:,} indexed ({documents.new:,} new, {documents.changed:,} changed), "
+        f"{documents.unchanged:,} unchanged, {documents.deleted:,} deleted, {documents.superseded:,} superseded, "
+        f"{documents.failed:,} failed"
+    )
+    result(f"  chunks     {chunks.total:,}: {chunks.embedded:,} embedded, {chunks.reused:,} reused")
+    result(f"  points     {points.written:,} written, {points.updated:,} updated, {points.deleted:,} deleted")
+    result(
+        f"  embedding  {printable(embedding.model)}: {embedding.calls:,} calls, {embedding.inputs:,} inputs,"
+        f" {embedding.tokens:,} tokens"
+    )
+    for skip in report.skipped:
+        result(f"  skipped    {skip.count:,} {skip.reason}: {SkipReason(skip.reason).explanation}")
+    for error in report.errors:
+        result(f"  failed     {printable(error.path)}: {error.error}: {printable(error.message)}")
+    if documents.failed > len(report.errors):
+        result(f"  failed     and {documents.failed - len(report.errors):,} more")
+    if report.message:
+        result(f"  note       {printable(report.message)}")

@@ -1,0 +1,60 @@
+"""Choose the embedder, its model and its index by the settings. Each is imported only when it is built."""
+
+from __future__ import annotations
+
+from pipeline.chunk import CHUNKER_VERSION
+from pipeline.header import HEADER_VERSION
+from pipeline.parse.parser import OUTLINE_VERSION
+from pipeline.ports import Embedder, Index
+from pipeline.types import EmbeddingModel
+from worker.adapters.known_models import LEXICAL, openai_model
+from worker.settings import Settings
+
+
+def embedding_model(settings: Settings) -> EmbeddingModel:
+    """Return the model that the settings choose."""
+    if settings.embedder == "openai":
+        return openai_model(settings.openai_model, settings.openai_dims, settings.openai_max_inputs)
+    return LEXICAL
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """Return the embedder that the settings choose."""
+    if settings.embedder == "openai":
+        from worker.adapters.openai import OpenAIEmbedder  # noqa: PLC0415  the SDK takes 0.5 s to import
+
+        key = settings.openai_api_key
+        return OpenAIEmbedder(
+            api_key=key.get_secret_value() if key else "",
+            base_url=settings.openai_base_url,
+            model_name=settings.openai_model,
+            dims=settings.openai_dims,
+            concurrency=settings.openai_concurrency,
+            timeout=settings.openai_timeout,
+            max_inputs=settings.openai_max_inputs,
+        )
+    from worker.adapters.lexical import LexicalEmbedder  # noqa: PLC0415  the other one is not needed
+
+    return LexicalEmbedder()
+
+
+def build_index(settings: Settings, model: EmbeddingModel) -> Index:
+    """Return the index of a model.
+
+    Raises:
+        MisconfiguredError: Qdrant's address is not set.
+    """
+    from worker.adapters.qdrant import QdrantIndex  # noqa: PLC0415  the client takes 1.2 s to import
+    from worker.adapters.qdrant_calls import connect_qdrant  # noqa: PLC0415  the same
+
+    return QdrantIndex(connect_qdrant(settings.require("qdrant_url"), qdrant_key(settings)), model)
+
+
+def qdrant_key(settings: Settings) -> str | None:
+    """Return Qdrant's API key, None where it asks for none."""
+    return settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+
+
+def versions(model: EmbeddingModel) -> str:
+    """Return what a document's chunks depend on besides its bytes; a change makes every document outdated."""
+    return f"outline-{OUTLINE_VERSION} chunker-{CHUNKER_VERSION} header-{HEADER_VERSION} {model.key}"
