@@ -7,18 +7,16 @@ add a real Qdrant to the index contract; without them those cases do not exist. 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
+from harness.programs import Running, launch, sidecar_argv
+from harness.servers import free_port
 
 from pipeline.ports import Index
 from pipeline.testing import FakeIndex
@@ -34,47 +32,6 @@ _BACKENDS += ["server"] if os.environ.get("QDRANT_TEST_URL") else []
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"index contract backends: {', '.join(_BACKENDS)}")
-
-
-@dataclass
-class Running:
-    """A server process of a test, and how to reach it."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    errors: Path
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def launch(argv: list[str], port: int, errors: Path, **options: object) -> Running:
-    """Start a server and wait until it is ready."""
-    with errors.open("ab") as stderr:
-        process = subprocess.Popen(argv, stdout=stderr, stderr=stderr, **options)  # type: ignore[call-overload]
-    running = Running(process, f"http://127.0.0.1:{port}", errors)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{running.url}/readyz").status_code == 200:
-                return running
-        except httpx.TransportError:
-            time.sleep(0.02)
-    process.kill()
-    process.wait()
-    pytest.fail(f"{argv[0]} did not start: {errors.read_text()}")
-
-
-def sidecar_argv(data: Path, port: int, *more: str) -> list[str]:
-    return [sys.executable, "-m", "worker.local.sidecar", "--data-dir", str(data), "--port", str(port), *more]
 
 
 Launcher = Callable[..., Running]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import runpy
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,37 +14,12 @@ from celery import Celery
 from celery.app.defaults import SETTING_KEYS
 from kombu.transport.redis import Channel
 
-import tasks.ingest
-import tasks.maintenance
-from pipeline.types import Stage
-from tasks.queues import CONTROL, ROUTES
-from worker.local.fleet import FleetOptions, specs
-from worker.local.state import Home
-from worker.settings import load_settings
+from pipeline.errors import MisconfiguredError
+
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Read by the Redis result backend, but missing in Celery's own list of settings.
 UNLISTED = {"redis_backend_health_check_interval"}
-
-
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    """Celery with our configuration and default settings; it never connects."""
-    configure(monkeypatch)
-    made = Celery("test", set_as_current=False)
-    made.config_from_object(SimpleNamespace(**configuration()))
-    yield made
-    made.close()
-
-
-def configure(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    monkeypatch.setattr("os.environ", {"REDIS_URL": "redis://user:secret@broker:6379", **variables})
-
-
-def configuration() -> dict[str, Any]:
-    names = runpy.run_path(str(ROOT / "celeryconfig.py"))
-    imported = {"BEAT_SCHEDULE", "CPU_QUEUES", "ROUTES", "Stage", "load_settings", "task_name"}
-    return {name: value for name, value in names.items() if not name.startswith("_") and name not in imported}
 
 
 # --- values
@@ -71,42 +44,45 @@ def configuration() -> dict[str, Any]:
         ("timezone", "UTC"),
     ],
 )
-def test_a_value_that_durability_hangs_on_is_in_effect(app: Celery, setting: str, value: object) -> None:
-    assert app.conf[setting] == value
+def test_a_value_that_durability_hangs_on_is_in_effect(celery_app: Celery, setting: str, value: object) -> None:
+    assert celery_app.conf[setting] == value
 
 
-def test_messages_and_results_are_in_different_databases(app: Celery) -> None:
-    assert app.conf.broker_url == "redis://user:secret@broker:6379/0"
-    assert app.conf.result_backend == "redis://user:secret@broker:6379/1"
+def test_messages_and_results_are_in_different_databases(celery_app: Celery) -> None:
+    assert celery_app.conf.broker_url == "redis://user:secret@broker:6379/0"
+    assert celery_app.conf.result_backend == "redis://user:secret@broker:6379/1"
 
 
-def test_no_message_becomes_visible_again_while_its_task_may_still_run(app: Celery) -> None:
-    limits = [task["time_limit"] for task in app.conf.task_annotations.values()]
-    assert app.conf.broker_transport_options["visibility_timeout"] > max(limits)
+def test_no_message_becomes_visible_again_while_its_task_may_still_run(celery_app: Celery) -> None:
+    limits = [task["time_limit"] for task in celery_app.conf.task_annotations.values()]
+    assert celery_app.conf.broker_transport_options["visibility_timeout"] > max(limits)
 
 
-def test_every_stage_has_the_hard_limit_that_its_lease_is_extended_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(monkeypatch, MOBIUS_CPU_TIME_LIMIT="31", MOBIUS_IO_TIME_LIMIT="47")
+def test_every_stage_has_the_hard_limit_that_its_lease_is_extended_to(
+    configuration: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"CPU": "31", "IO": "47"}.items():
+        monkeypatch.setenv(f"MOBIUS_{name}_TIME_LIMIT", value)
     limits = {name: task["time_limit"] for name, task in configuration()["task_annotations"].items()}
     assert limits == {"mobius.parse": 31, "mobius.chunk": 31, "mobius.embed": 47, "mobius.upsert": 47}
 
 
-def test_no_call_to_redis_waits_for_ever(app: Celery) -> None:
-    broker = app.conf.broker_transport_options
+def test_no_call_to_redis_waits_for_ever(celery_app: Celery) -> None:
+    broker = celery_app.conf.broker_transport_options
     assert 0 < broker["socket_connect_timeout"] <= broker["socket_timeout"] <= 60
-    results = app.backend.connparams
+    results = celery_app.backend.connparams
     assert 0 < results["socket_connect_timeout"] <= results["socket_timeout"] <= 60
     assert results["health_check_interval"] == broker["health_check_interval"] == 25
 
 
-def test_what_cannot_be_published_is_given_back_within_seconds(app: Celery) -> None:
-    policy = app.conf.task_publish_retry_policy
+def test_what_cannot_be_published_is_given_back_within_seconds(celery_app: Celery) -> None:
+    policy = celery_app.conf.task_publish_retry_policy
     assert policy["max_retries"] * policy["interval_max"] <= 2
 
 
-def test_a_shutdown_waits_for_the_task_at_hand_but_not_as_long_as_an_orchestrator_waits(app: Celery) -> None:
-    assert 0 < app.conf.worker_soft_shutdown_timeout < 30
-    assert app.conf.worker_enable_soft_shutdown_on_idle is True
+def test_a_shutdown_waits_for_the_task_at_hand_but_not_as_long_as_an_orchestrator_waits(celery_app: Celery) -> None:
+    assert 0 < celery_app.conf.worker_soft_shutdown_timeout < 30
+    assert celery_app.conf.worker_enable_soft_shutdown_on_idle is True
 
 
 # --- names
@@ -123,8 +99,8 @@ def test_celery_knows_every_option_because_a_misspelt_one_would_be_ignored() -> 
     assert written - set(SETTING_KEYS) == UNLISTED
 
 
-def test_kombu_knows_every_transport_option_for_the_same_reason(app: Celery) -> None:
-    assert set(app.conf.broker_transport_options) <= set(Channel.from_transport_options)
+def test_kombu_knows_every_transport_option_for_the_same_reason(celery_app: Celery) -> None:
+    assert set(celery_app.conf.broker_transport_options) <= set(Channel.from_transport_options)
 
 
 def test_celery_and_kombu_are_the_versions_whose_faults_we_know() -> None:
@@ -133,50 +109,20 @@ def test_celery_and_kombu_are_the_versions_whose_faults_we_know() -> None:
     assert {"celery[redis]==5.6.3", "kombu==5.7.0"} <= set(dependencies)
 
 
-# --- tasks, queues, schedule
-
-
-def our_tasks(app: Celery) -> set[str]:
-    app.finalize()
-    assert {tasks.ingest.__name__, tasks.maintenance.__name__} == set(app.conf.imports)
-    return {name for name in app.tasks if name.startswith("mobius.")}
-
-
-def test_every_task_is_routed_and_every_route_is_a_task(app: Celery) -> None:
-    assert our_tasks(app) == set(app.conf.task_routes) == set(ROUTES)
-
-
-def test_every_task_has_a_queue_that_a_worker_of_the_local_fleet_consumes(app: Celery, tmp_path: Path) -> None:
-    consumed: list[str] = []
-    for spec in specs(Home(tmp_path), FleetOptions(), flower_port=1, services=()):
-        if spec.name.startswith("worker-"):
-            consumed += spec.argv[spec.argv.index("-Q") + 1].split(",")
-    assert sorted(consumed) == sorted([*(stage.value for stage in Stage), CONTROL])
-    for name in our_tasks(app):
-        assert app.amqp.router.route({}, name)["queue"].name in consumed
-
-
-def test_every_beat_entry_is_one_of_our_tasks_and_worthless_before_the_next_one(app: Celery) -> None:
-    assert app.conf.beat_schedule
-    for entry in app.conf.beat_schedule.values():
-        assert entry["task"] in our_tasks(app)
-        assert entry["options"]["queue"] == app.amqp.router.route({}, entry["task"])["queue"].name
-        assert 0 < entry["options"]["expires"] <= entry["schedule"]
+# --- the files
 
 
 def test_the_application_takes_its_configuration_from_the_file() -> None:
     calls = [node for node in ast.walk(syntax("worker/app.py")) if isinstance(node, ast.Call)]
-    assert "app.config_from_object('celeryconfig')" in map(ast.unparse, calls)
+    assert "celery_app.config_from_object('celeryconfig')" in map(ast.unparse, calls)
 
 
-def test_without_redis_the_configuration_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.environ", {})
-    with pytest.raises(Exception, match=r"REDIS_URL is not set .* `mobius up`"):
+def test_without_redis_the_configuration_says_what_to_do(
+    configuration: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    with pytest.raises(MisconfiguredError, match=r"REDIS_URL is not set .* `mobius up`"):
         configuration()
-    assert load_settings({}).redis_url is None
-
-
-# --- the files
 
 
 def syntax(path: str) -> ast.Module:

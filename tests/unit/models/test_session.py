@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from models.session import driver_url, open_engine, translated
-from pipeline.errors import ServiceUnavailable
+from pipeline.errors import MisconfiguredError, ServiceUnavailable
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,19 @@ from pipeline.errors import ServiceUnavailable
         ("postgres://h/d", "postgresql+psycopg://h/d"),
         ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d"),
         ("postgresql:///d?host=/run/postgresql", "postgresql+psycopg:///d?host=/run/postgresql"),
-        ("postgresql", "postgresql"),
     ],
 )
 def test_every_usual_spelling_leads_to_psycopg(url: str, expected: str) -> None:
     assert driver_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url", ["", "postgresql", "mysql://u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "hunter2"]
+)
+def test_what_is_no_address_of_postgres_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(MisconfiguredError, match="set it to postgresql://USER:PASSWORD") as caught:
+        driver_url(url)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_engine_has_a_bounded_pool_and_connects_at_first_use() -> None:

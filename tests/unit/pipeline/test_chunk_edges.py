@@ -12,7 +12,6 @@ from uuid import UUID
 
 import pytest
 
-import pipeline
 from pipeline.chunk import ChunkBudget, chunk, count_newlines
 from pipeline.chunk_codec import pack_chunks, unpack_chunks
 from pipeline.outline_codec import pack_outline, unpack_outline
@@ -153,7 +152,7 @@ def test_other_processes_cut_the_same_chunks() -> None:
         "import importlib.util as u, sys; s = u.spec_from_file_location('edges', sys.argv[1]);"
         "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.fingerprint())"
     )
-    root = str(Path(pipeline.__file__).parents[1])
+    root = str(Path(__file__).parents[3])
     for seed in ("1", "4711"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": root}
         result = subprocess.run(

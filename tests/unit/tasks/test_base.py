@@ -34,7 +34,7 @@ Body = Callable[[StageContext, Claim], dict[str, int]]
 def run(context: StageContext, body: Body) -> dict[str, int]:
     """Deliver the message to a task whose stage is ``body``."""
     app = IngestApp("test", build_context=lambda: context, set_as_current=False)
-    task = app.task(body, name="mobius.test", base=StageTask)
+    task = app.task(body, name="test.stage", base=StageTask, shared=False)
     result: dict[str, int] = task(*MESSAGE)
     return result
 
