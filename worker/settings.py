@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -143,7 +144,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     known = {variable_of(field): field for field in Settings.model_fields}
     # MOBIUS_STACK_ variables are marks that the local stack leaves on its children.
     problems = [
-        f"{name}: unknown variable; `mobius config` lists the ones there are"
+        f"{name}: unknown variable; {_hint(name, known)}"
         for name in sorted(environ)
         if name.startswith("MOBIUS_") and not name.startswith("MOBIUS_STACK_") and name not in known
     ]
@@ -156,6 +157,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise MisconfiguredError("the configuration is not usable:\n" + "\n".join(f"  {line}" for line in problems))
     return settings
+
+
+def _hint(name: str, known: Mapping[str, str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else "unset it, then `mobius config` lists the ones there are"
 
 
 def _describe(error: Any) -> str:

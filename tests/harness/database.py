@@ -8,8 +8,12 @@ from typing import Any
 
 from sqlalchemy import event, select, text
 
+from models import documents, embeddings, operations, runs, tenancy
 from models.base import Base
 from models.session import open_engine
+
+#: Imported for their tables.
+FAMILIES = (documents, embeddings, operations, runs, tenancy)
 
 
 class Database:
@@ -39,6 +43,14 @@ class Database:
         (row,) = self.rows(sql, **values)
         (value,) = row.values()
         return value
+
+    def waiting_for_locks(self) -> int:
+        """Return how many connections to this database wait for somebody's lock."""
+        return int(
+            self.one(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
 
     @contextmanager
     def counted_statements(self) -> Iterator[list[str]]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from harness.bench import Bench, following
+from harness.fleet import wait_until
+from sqlalchemy import text
 
 from pipeline.chunk_codec import pack_chunks
 from pipeline.errors import ClaimLost
 from pipeline.types import ChunkSet, Claim, DocumentRef, Failure, Stage, Token
+from pipeline.upsert import DocumentPlan
 from pipeline.work import ChunksMade, OutlineMade
 
 STATE = "SELECT state, attempts, owner, lease_until, error, message FROM slices"
@@ -186,6 +190,26 @@ def test_after_the_lease_is_gone_nothing_is_committed(bench: Bench, name: str, t
     with pytest.raises(ClaimLost):
         commit(bench, claim, DocumentRef(**row))
     assert {name: bench.table(name) for name in TABLES} == before
+
+
+def test_nobody_takes_a_slice_over_while_a_commit_of_it_is_under_way(bench: Bench) -> None:
+    """The lease is over, but the worker came first: the sweep waits for it and then finds what it left."""
+    bench.ingest({"a.txt": "text"})
+    claim = bench.claim_at(Stage.UPSERT)
+    bench.expire(claim)
+    plans = [DocumentPlan(DocumentRef(bench.document("a.txt"), "a.txt", "text", 1, None))]
+    commit = threading.Thread(target=bench.ledger.commit_chunks, args=(claim, plans, bench.embedder.model, "versions"))
+    sweep = threading.Thread(target=bench.ledger.sweep, args=(60.0,))
+    with bench.engine.begin() as holder:
+        holder.execute(text("SELECT 1 FROM documents FOR UPDATE"))
+        commit.start()
+        wait_until(lambda: bench.waiting_for_locks() == 1, "the commit waits for the document", 10)
+        sweep.start()
+        wait_until(lambda: bench.waiting_for_locks() == 2, "the sweep waits for the commit", 10)
+    commit.join()
+    sweep.join()
+    assert bench.one("SELECT committed_generation FROM documents") == 1
+    assert bench.one("SELECT state FROM slices") == "ready"
 
 
 def test_a_stage_is_committed_once_even_by_its_own_claim(bench: Bench) -> None:

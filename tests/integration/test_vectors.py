@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 import threading
-import time
 
 import numpy as np
 import psycopg
 import pytest
 from harness.bench import Bench, following
+from harness.fleet import wait_until
+from psycopg import sql
 
 from pipeline.errors import ServiceUnavailable
 from pipeline.testing import hashed_vector
@@ -146,9 +147,9 @@ def test_a_call_is_counted_on_the_slice_that_paid_for_it(bench: Bench, buyers: l
     first, second = buyers
     bench.ledger.save_reply(first, MODEL, reply(A, B, tokens=11))
     bench.ledger.save_reply(first, MODEL, reply(C, tokens=5))
-    sql = "SELECT embedding_calls, embedding_inputs, embedding_tokens FROM slices WHERE id = :id"
-    assert list(bench.rows(sql, id=first.token.slice_id)[0].values()) == [2, 3, 16]
-    assert list(bench.rows(sql, id=second.token.slice_id)[0].values()) == [0, 0, 0]
+    counts = "SELECT embedding_calls, embedding_inputs, embedding_tokens FROM slices WHERE id = :id"
+    assert list(bench.rows(counts, id=first.token.slice_id)[0].values()) == [2, 3, 16]
+    assert list(bench.rows(counts, id=second.token.slice_id)[0].values()) == [0, 0, 0]
 
 
 def test_what_is_paid_for_is_kept_even_after_the_claim_is_lost(bench: Bench, buyers: list[Claim]) -> None:
@@ -200,18 +201,6 @@ def test_one_chunk_and_many_take_the_same_number_of_statements(bench: Bench) -> 
 # --- beside others
 
 
-def waits_for_a_lock(bench: Bench) -> bool:
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    return bool(bench.one(sql))
-
-
-def wait_for_a_lock(bench: Bench) -> None:
-    deadline = time.monotonic() + 30
-    while not waits_for_a_lock(bench):
-        assert time.monotonic() < deadline, "nothing waits"
-        time.sleep(0.01)
-
-
 def test_saving_a_reply_locks_slice_and_embeddings_in_the_order_of_everybody_else(
     bench: Bench, buyers: list[Claim]
 ) -> None:
@@ -222,13 +211,14 @@ def test_saving_a_reply_locks_slice_and_embeddings_in_the_order_of_everybody_els
     with psycopg.connect(plain_url(bench)) as holder:
         holder.execute("SELECT 1 FROM slices WHERE id = %s FOR UPDATE", [first.token.slice_id])
         late.start()
-        wait_for_a_lock(bench)
+        wait_until(lambda: bench.waiting_for_locks() == 1, "it waits for the slice's row")
         holder.execute("SELECT 1 FROM embeddings FOR UPDATE NOWAIT")
     late.join()
     assert set(bench.ledger.vectors(MODEL, [A])) == {A}
 
 
-def test_a_server_that_ends_while_vectors_are_read_is_named(bench: Bench) -> None:
+@pytest.mark.parametrize("fate", ["pg_terminate_backend", "pg_cancel_backend"])
+def test_a_server_that_ends_or_times_out_while_vectors_are_read_is_named(bench: Bench, fate: str) -> None:
     """Vectors are read past SQLAlchemy, so the driver's own errors must be translated too."""
     caught: list[BaseException] = []
 
@@ -242,10 +232,11 @@ def test_a_server_that_ends_while_vectors_are_read_is_named(bench: Bench) -> Non
     with psycopg.connect(plain_url(bench)) as holder:
         holder.execute("LOCK TABLE embeddings")
         reader.start()
-        wait_for_a_lock(bench)
+        wait_until(lambda: bench.waiting_for_locks() == 1, "it waits for the table")
         holder.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            sql.SQL(
+                "SELECT {}(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).format(sql.Identifier(fate))
         )
         reader.join(30)
     assert [str(exc).startswith("Postgres does not answer") for exc in caught] == [True]

@@ -16,7 +16,6 @@ from kombu.transport.redis import Channel
 
 from pipeline.errors import MisconfiguredError
 
-
 ROOT = Path(__file__).resolve().parents[2]
 #: Read by the Redis result backend, but missing in Celery's own list of settings.
 UNLISTED = {"redis_backend_health_check_interval"}
@@ -114,7 +113,7 @@ def test_celery_and_kombu_are_the_versions_whose_faults_we_know() -> None:
 
 def test_the_application_takes_its_configuration_from_the_file() -> None:
     calls = [node for node in ast.walk(syntax("worker/app.py")) if isinstance(node, ast.Call)]
-    assert "celery_app.config_from_object('celeryconfig')" in map(ast.unparse, calls)
+    assert "app.config_from_object('celeryconfig')" in map(ast.unparse, calls)
 
 
 def test_without_redis_the_configuration_says_what_to_do(

@@ -12,7 +12,7 @@ from pipeline.plan import Found, Unreadable
 from pipeline.policy import Policy, Skip
 from pipeline.ports import Source
 from pipeline.sources import Vanished
-from worker.cli.targets import innermost
+from worker.cli.targets import innermost, is_directory
 from worker.sources import SourceMissing
 from worker.sources.directory import DirectorySource
 from worker.sources.file import FileSource
@@ -23,7 +23,7 @@ _NOT_YET = "it is not ingested yet; `mobius ingest` does that"
 def why_not(path: str, sources: list[SourceRef], max_file_bytes: int) -> str:
     """Say why a path is no document, by looking at the file as `mobius ingest` would."""
     real = os.path.realpath(path)
-    if Path(real).is_dir():
+    if is_directory(real):
         return "it is a directory; name a file"
     policy = Policy(max_file_bytes=max_file_bytes)
     around = innermost(sources, real)

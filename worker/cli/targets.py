@@ -67,12 +67,20 @@ def open_path(path: Path, policy: Policy) -> Source:
     Raises:
         SourceMissing: There is no such file or directory, or it cannot be read.
     """
-    return DirectorySource(path, policy) if path.is_dir() else FileSource(path, policy)
+    return DirectorySource(path, policy) if is_directory(path) else FileSource(path, policy)
+
+
+def is_directory(path: str | Path) -> bool:
+    """Return whether a path leads to a directory; one too long, or that may not be looked at, does not."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def innermost(sources: list[SourceRef], path: str) -> SourceRef | None:
     """Return the source whose directory is the nearest one around ``path`` (absolute), or is ``path`` itself."""
-    around = [ref for ref in sources if _is_within(path, ref.root) and Path(ref.root).is_dir()]
+    around = [ref for ref in sources if _is_within(path, ref.root) and is_directory(ref.root)]
     return max(around, key=lambda ref: (len(ref.root), ref.name == _name_of(ref.root)), default=None)
 
 

@@ -23,9 +23,7 @@ def test_every_usual_spelling_leads_to_psycopg(url: str, expected: str) -> None:
     assert driver_url(url) == expected
 
 
-@pytest.mark.parametrize(
-    "url", ["", "postgresql", "mysql://u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "hunter2"]
-)
+@pytest.mark.parametrize("url", ["", "mysql://u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "hunter2"])
 def test_what_is_no_address_of_postgres_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(MisconfiguredError, match="set it to postgresql://USER:PASSWORD") as caught:
         driver_url(url)

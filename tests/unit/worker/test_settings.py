@@ -97,7 +97,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 
 def test_a_misspelt_variable_is_refused_with_a_hint() -> None:
-    assert "MOBIUS_LEASE_SECOND: unknown variable; `mobius config` lists" in refusal(MOBIUS_LEASE_SECOND="20")
+    said = refusal(MOBIUS_LEASE_SECOND="20")
+    assert "MOBIUS_LEASE_SECOND: unknown variable; did you mean MOBIUS_LEASE_SECONDS?" in said
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from pipeline.intake import SourceRef
+from pipeline.policy import Policy
 from pipeline.types import Scope
 from worker.cli.names import MAX_SOURCE_BYTES
-from worker.cli.targets import WrongPath, _name_of, _require_utf8, innermost
+from worker.cli.targets import WrongPath, _name_of, _require_utf8, innermost, open_path
+from worker.sources import SourceMissing
 
 SCOPE = Scope(uuid4(), uuid4())
 
@@ -54,3 +57,24 @@ def test_a_path_too_long_for_a_name_is_shortened_and_stays_unique() -> None:
 def test_a_path_that_is_no_utf8_is_refused_with_what_to_do() -> None:
     with pytest.raises(WrongPath, match=r"^/a/\\xff cannot be ingested: its path is not valid UTF-8; rename it\.$"):
         _require_utf8("/a/\udcff")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "it does not exist"),
+        ("x" * 300, "File name too long"),
+        ("/".join(["long" * 50] * 25), "it does not exist"),
+        ("loop", "Too many levels of symbolic links"),
+        ("file/below", "a part of it is a file"),
+        ("pipe", "name a regular file or a directory"),
+        ("two\nlines", r"two\\nlines' cannot be ingested: it does not exist"),
+    ],
+    ids=["missing", "a name too long", "a path too long", "a loop", "below a file", "a pipe", "a newline"],
+)
+def test_a_path_that_is_no_source_says_why(name: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceMissing, match=reason):
+        open_path(tmp_path / name, Policy())
