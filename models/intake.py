@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Engine, text
 
 from models.leases import storable
-from models.planning_lock import lock_source, unlock_source
+from models.planning_lock import PlanTakenOver, lock_source, unlock_source
 from models.session import transaction, translated
 from models.transitions import document_move
 from pipeline.identity import document_id
@@ -110,6 +110,7 @@ _REFRESH_STATS = text(
     "UPDATE documents d SET stat = t.stat FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]),"
     " CAST(:stats AS text[])) AS t(id, generation, stat) WHERE d.id = t.id AND d.generation = t.generation"
 )
+_STILL_PLANNING = text("SELECT 1 FROM runs WHERE id = :run AND plan_state = 'planning' FOR SHARE")
 _NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 
 
@@ -154,7 +155,7 @@ class Intake:
         """Let the run wait for the slices that bring these revisions in; return the paths where there is one."""
         paths = {document_id(run.source.id, document.path): document.path for document in documents}
         columns = {"run": run.id, "ids": list(paths), "shas": [document.revision for document in documents]}
-        with transaction(self._engine) as connection:
+        with self._accepting(run) as connection:
             slices = list(connection.execute(_UNFINISHED, columns).scalars())
             joined = connection.execute(_JOIN, {**columns, "slices": slices}).scalars().all() if slices else []
         return frozenset(paths[document] for document in joined)
@@ -172,7 +173,7 @@ class Intake:
             "stats": [document.stat for document in documents],
             "datas": [zlib.compress(document.data, _COMPRESSION) for document in documents],
         }
-        with transaction(self._engine) as connection:
+        with self._accepting(run) as connection:
             connection.execute(_SAVE_BLOBS, columns)
             rows = connection.execute(_ACCEPT, {**columns, **_owner(run)}).all()
             _add_slice(connection, run, Stage.PARSE, "index", [(*row, is_new[row[0]]) for row in rows])
@@ -183,7 +184,7 @@ class Intake:
             "ids": [deletion.document_id for deletion in deletions],
             "generations": [deletion.generation for deletion in deletions],
         }
-        with transaction(self._engine) as connection:
+        with self._accepting(run) as connection:
             rows = connection.execute(_ACCEPT_DELETIONS, columns).all()
             if rows:
                 _add_slice(connection, run, Stage.UPSERT, "delete", [(*row, False) for row in rows])
@@ -208,7 +209,11 @@ class Intake:
             connection.execute(_REFRESH_STATS, {"ids": ids, "generations": generations, "stats": keys})
 
     def close(self, run: OpenRun, summary: PlanSummary) -> None:
-        """End the planning of a run; from here on its state is that of its documents."""
+        """End the planning of a run; from here on its state is that of its documents.
+
+        Raises:
+            PlanTakenOver: Another producer ended it already.
+        """
         values = {
             "run": run.id,
             "seen": summary.seen,
@@ -219,7 +224,23 @@ class Intake:
             "is_complete": summary.is_complete,
         }
         with transaction(self._engine) as connection:
-            connection.execute(_CLOSE, values)
+            if connection.execute(_CLOSE, values).rowcount != 1:
+                raise PlanTakenOver
+
+    @contextmanager
+    def _accepting(self, run: OpenRun) -> Iterator[Connection]:
+        """Run the block in one transaction, as the only producer that plans the source.
+
+        The lock is held by another connection, which may be lost without our noticing; but then whoever takes the
+        lock next ends this run's plan first.
+
+        Raises:
+            PlanTakenOver: That happened.
+        """
+        with transaction(self._engine) as connection:
+            if connection.execute(_STILL_PLANNING, {"run": run.id}).one_or_none() is None:
+                raise PlanTakenOver
+            yield connection
 
 
 def _add_slice(

@@ -28,6 +28,10 @@ class SourceBusy(TransientError):
     """Another ingestion is planning this source; wait for it to finish, or look at it with `mobius runs`."""
 
 
+class PlanTakenOver(TransientError):
+    """The connection that held the source was lost and its plan given up; what was accepted goes on; run it again."""
+
+
 def lock_source(connection: Connection, source_id: UUID, patience: float, on_wait: Callable[[], None]) -> None:
     """Take the lock, waiting at most ``patience`` seconds; ``on_wait`` is called once if it must wait.
 

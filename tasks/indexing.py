@@ -7,13 +7,13 @@ written that no committed chunk stands for: also when it was asleep past its lea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from pipeline.chunk_codec import unpack_chunks
-from pipeline.errors import ClaimLost, MalformedDocument
+from pipeline.errors import ClaimLost, MalformedDocument, PermanentError
 from pipeline.identity import model_id
-from pipeline.types import Action, Claim, DocumentRef, Failure, Retirement
+from pipeline.types import Action, Claim, DocumentRef, Failure, Retirement, Vector
 from pipeline.upsert import (
     DocumentPlan,
     ReadBackFailed,
@@ -29,6 +29,10 @@ from tasks.base import StageContext
 Written = list[tuple[UUID, DocumentRef]]
 
 
+class NotEmbedded(PermanentError):
+    """Its embeddings are not those of this worker's model, which was changed meanwhile; ingest it again."""
+
+
 def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
     """Run the upsert stage of a slice and finish it.
 
@@ -39,9 +43,12 @@ def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
     work = context.ledger.documents_to_upsert(claim)
     remove_strays(context, claim, _earlier_writes(work))
     plans, failures = _plans(context, work)
+    vectors = _vectors(context, plans)
+    failures += [_without_vectors(plan) for plan in plans if not _is_embedded(plan, vectors)]
+    plans = [plan for plan in plans if _is_embedded(plan, vectors)]
     written = [(point_id, plan.document) for plan in plans for point_id in plan.touched]
     try:
-        _write(context, claim, plans)
+        _write(context, claim, plans, vectors)
         committed = context.ledger.commit_chunks(claim, plans, context.embedder.model, context.versions)
         remove_strays(context, claim, [pair for pair in written if pair[1].id not in committed])
         purged = _retire(context, claim, plans, committed)
@@ -95,9 +102,22 @@ def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[Docu
     return plans, failures
 
 
-def _write(context: StageContext, claim: Claim, plans: Sequence[DocumentPlan]) -> None:
+def _vectors(context: StageContext, plans: Sequence[DocumentPlan]) -> Mapping[bytes, Vector]:
     hashes = [chunk.embed_hash for plan in plans for chunk in plan.writes]
-    vectors = context.ledger.vectors(context.embedder.model, hashes) if hashes else {}
+    return context.ledger.vectors(context.embedder.model, hashes) if hashes else {}
+
+
+def _is_embedded(plan: DocumentPlan, vectors: Mapping[bytes, Vector]) -> bool:
+    return all(chunk.embed_hash in vectors for chunk in plan.writes)
+
+
+def _without_vectors(plan: DocumentPlan) -> Failure:
+    """Say what happens to a slice whose embed stage was run by workers with another model."""
+    error = NotEmbedded()
+    return Failure(plan.document.id, error.code, str(error))
+
+
+def _write(context: StageContext, claim: Claim, plans: Sequence[DocumentPlan], vectors: Mapping[bytes, Vector]) -> None:
     points = [point for plan in plans for point in points_of(claim, plan, vectors)]
     moves = [move for plan in plans for move in moves_of(claim, plan)]
     if points:

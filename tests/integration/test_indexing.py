@@ -302,3 +302,15 @@ def test_a_document_that_failed_earlier_in_the_chain_keeps_what_it_has(bench: Be
     assert sorted(names(bench)) == ["four", "one", "two"]
     bench.assert_index_is_true()
     assert bench.rows("SELECT 1 FROM chunk_sets") == []
+
+
+def test_a_slice_that_was_embedded_with_another_model_fails_clearly_and_keeps_what_it_has(bench: Bench) -> None:
+    ingest(bench, functions("one"))
+    bench.ingest({"a.py": functions("two")})
+    claim = bench.claim_at(Stage.UPSERT)
+    changed = RecordingEmbedder(EmbeddingModel("testing", "another", 16))
+    counts = bring_to_index(replace(bench.context, embedder=changed), claim)
+    assert (counts["failed"], counts["documents"]) == (1, 0)
+    assert bench.rows("SELECT state, error FROM documents") == [{"state": "failed", "error": "NotEmbedded"}]
+    assert names(bench) == ["one"]
+    bench.assert_index_is_true()

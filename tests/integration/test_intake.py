@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from harness.bench import SUMMARY, Bench
 
-from models.planning_lock import SourceBusy
+from models.planning_lock import PlanTakenOver, SourceBusy
 from pipeline.errors import ServiceUnavailable
 from pipeline.identity import document_id, revision_of
 from pipeline.intake import AcceptedDeletion, BrokenDocument, PlanSummary
@@ -322,5 +322,29 @@ def test_the_summary_of_a_plan_is_kept(bench: Bench) -> None:
 def test_an_interrupted_plan_is_not_closed_afterwards(bench: Bench) -> None:
     with bench.intake.planning(bench.source, Priority.LOW, patience=0.0, on_wait=lambda: None) as run:
         bench.rows("UPDATE runs SET plan_state = 'interrupted'")
-        bench.intake.close(run, SUMMARY)
+        with pytest.raises(PlanTakenOver):
+            bench.intake.close(run, SUMMARY)
     assert bench.one("SELECT plan_state FROM runs") == "interrupted"
+
+
+def plan_while_the_lock_is_lost(bench: Bench) -> None:
+    with bench.plan() as slow:
+        bench.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        with bench.plan() as quick:
+            bench.intake.accept(quick, [bench.accepted(quick.source, "a.py", "newer")])
+        older = bench.accepted(slow.source, "a.py", "older")
+        for act in (
+            lambda: bench.intake.accept(slow, [older]),
+            lambda: bench.intake.join(slow, [older]),
+            lambda: bench.intake.accept_deletions(slow, [AcceptedDeletion(bench.document("a.py"), 1)]),
+        ):
+            with pytest.raises(PlanTakenOver):
+                act()
+
+
+def test_a_producer_whose_lock_was_lost_accepts_nothing_once_another_plans(bench: Bench) -> None:
+    with pytest.raises(ServiceUnavailable):
+        plan_while_the_lock_is_lost(bench)
+    assert bench.generation(bench.document("a.py")) == 1
+    states = [row["plan_state"] for row in bench.rows("SELECT plan_state FROM runs ORDER BY created_at")]
+    assert states == ["interrupted", "planned"]

@@ -96,6 +96,10 @@ def test_constraints_indexes_and_defaults_are_those_of_the_models_by_name_and_co
     assert facts(database_url) == facts(empty_database_url)
 
 
+def test_the_check_knows_the_revisions_that_alembic_knows() -> None:
+    assert schema.known_revisions() == REVISIONS
+
+
 def test_the_current_schema_is_accepted_whatever_the_spelling_of_the_url(database_url: str) -> None:
     schema.check(database_url)
     schema.check(database_url.replace("postgresql://", "postgres://"))

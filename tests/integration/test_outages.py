@@ -115,4 +115,4 @@ def test_a_pool_without_a_free_connection_is_an_outage_and_no_crash(database_url
 
 def test_a_fault_of_ours_is_no_outage(bench: Bench) -> None:
     with pytest.raises(IntegrityError, match="violates foreign key constraint"):
-        bench.intake.accept(RUN, [bench.accepted(bench.source, "a.txt", "text")])
+        bench.intake.record_broken(RUN, [BrokenDocument("a.txt", "Unreadable", "", is_new=True)])
