@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from worker.cli.report import EXIT_USAGE
 
 #: What a shell reports for a command that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
+#: The same for a command whose reader went away (128 + SIGPIPE).
+EXIT_BROKEN_PIPE = 141
 
 _DEBUG = "--debug"
 
@@ -71,12 +74,25 @@ def main() -> None:
     if not debug:
         sys.excepthook = _say_briefly
     try:
-        app(arguments, prog_name="mobius")
+        _run(arguments)
     except IngestError as exc:
         if debug:
             raise
         note(f"mobius: {exc}")
         sys.exit(EXIT_USAGE)
+
+
+def _run(arguments: list[str]) -> None:
+    """Run a command; a reader that closes the pipe early ends it quietly."""
+    try:
+        try:
+            app(arguments, prog_name="mobius")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would fail once more when the interpreter flushes it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_BROKEN_PIPE)
 
 
 def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:

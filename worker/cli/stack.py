@@ -100,10 +100,10 @@ def _print_status(found: StackStatus, *, as_json: bool) -> None:
         )
         return
     result(f"local stack in {found.home}: {found.phase.value}")
+    width = max((len(child.name) for child in found.children), default=0)
     for child in found.children:
         where = child.url or (f"log: {child.log}" if child.log else "")
-        result(
-            f"  {child.name:<12} {child.state.value:<10} pid {child.pid or '-':<8} restarts {child.restarts}  {where}"
-        )
+        state = f"{child.state.value:<10} pid {child.pid or '-':<8} restarts {child.restarts}"
+        result(f"  {child.name:<{width}} {state}  {where}")
         if child.message:
             result(f"               {child.message}")
