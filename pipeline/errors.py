@@ -17,7 +17,6 @@
         ├── BadCredentials
         ├── SchemaMismatch
         └── UnknownProject
-    Superseded                no error: a newer generation of the document won
     ClaimLost                 no error: the lease was taken over, so nothing of ours may be written
 
 The docstring of a class is its default message.
@@ -100,10 +99,6 @@ class SchemaMismatch(MisconfiguredError):
 
 class UnknownProject(MisconfiguredError):
     """There is no such project; ingest something into it first, or check the name with `mobius runs`."""
-
-
-class Superseded(Exception):
-    """A newer generation of the document won."""
 
 
 class ClaimLost(Exception):

@@ -15,7 +15,6 @@ from pipeline.errors import (
     PermanentError,
     RateLimited,
     ServiceUnavailable,
-    Superseded,
     TransientError,
 )
 
@@ -56,12 +55,12 @@ def test_a_service_that_does_not_answer_is_named() -> None:
     assert ServiceUnavailable("Redis", "gone").service == "Redis"
 
 
-@pytest.mark.parametrize("signal", [Superseded, ClaimLost])
+@pytest.mark.parametrize("signal", [ClaimLost])
 def test_being_overtaken_is_no_error(signal: type[Exception]) -> None:
     assert not issubclass(signal, IngestError)
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = errors.__doc__ or ""
-    missing = [each.__name__ for each in (*classes(errors), Superseded, ClaimLost) if each.__name__ not in drawn]
+    missing = [each.__name__ for each in (*classes(errors), ClaimLost) if each.__name__ not in drawn]
     assert missing == []
