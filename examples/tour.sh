@@ -21,6 +21,11 @@ else
 fi
 $mobius search "$query" -k 3
 
+# Without the masked login in it: a browser would try that as the password.
+flower=$($mobius status --json | .venv/bin/python -c '
+import json, sys
+print(next((child["url"].replace("mobius:***@", "") for child in json.load(sys.stdin) if child["name"] == "flower"), "not running"))')
+
 cat <<NEXT
 
 ==> next, to try
@@ -30,7 +35,7 @@ cat <<NEXT
   where one file is           $mobius why examples/shop/orders.ts
   all runs; one run           $mobius runs; $mobius runs RUN_ID
   what is running             $mobius status
-  the workers, in Flower      $($mobius status --json | .venv/bin/python -c 'import json, sys; print(next((c["url"] for c in json.load(sys.stdin) if c["name"] == "flower"), "not running"))')
+  the workers, in Flower      $flower
                               user mobius, password: "flower" in .mobius/secrets.json
   stop; stop and delete all   make down; make clean
 NEXT

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from tasks.queues import CONTROL, CPU_QUEUES, IO_QUEUES
 from worker.local.ports import LOOPBACK
 from worker.local.specs import ChildSpec, Probe, ProbeKind
 from worker.local.state import Home
@@ -52,21 +53,21 @@ def specs(home: Home, options: FleetOptions, flower_port: int, services: Collect
     dispatcher = ChildSpec("dispatcher", (sys.executable, "-m", "worker.dispatcher"), _SETTLED, depends_on=needs)
     return (
         dispatcher,
-        _worker("cpu", "parse,chunk", options.cpu_concurrency, needs),
-        _worker("io", "embed,upsert", options.io_concurrency, needs),
-        _worker("control", "control", 1, needs),
+        _worker("cpu", CPU_QUEUES, options.cpu_concurrency, needs),
+        _worker("io", IO_QUEUES, options.io_concurrency, needs),
+        _worker("control", (CONTROL,), 1, needs),
         _beat(home, needs),
         _flower(home, flower_port, needs),
     )
 
 
-def _worker(name: str, queues: str, concurrency: int, needs: tuple[str, ...]) -> ChildSpec:
+def _worker(name: str, queues: Collection[str], concurrency: int, needs: tuple[str, ...]) -> ChildSpec:
     return ChildSpec(
         name=f"worker-{name}",
         # Gossip and mingle are talk among workers that nothing here needs; it delays their start by a second.
         argv=(
             *(*_CELERY, "worker", "--without-gossip", "--without-mingle"),
-            *("-n", f"{name}@%h", "-Q", queues, "--concurrency", str(concurrency)),
+            *("-n", f"{name}@%h", "-Q", ",".join(queues), "--concurrency", str(concurrency)),
         ),
         probe=_WORKER_READY,
         depends_on=needs,
