@@ -1,0 +1,1 @@
+"""The status API: a thin HTTP face over the ledger's views and the workflow."""
