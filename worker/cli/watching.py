@@ -14,9 +14,12 @@ from pipeline.states import RunState
 from worker.cli.display import LINE_EVERY, open_display
 from worker.cli.output import note, printable
 
-#: Seconds between two looks at a run, and before the next one while Postgres does not answer.
+#: Seconds between two looks at a run at least and at most, and before the next one while Postgres does not answer.
 POLL = 0.05
+LONGEST_POLL = 2.0
 PAUSE = 1.0
+#: A look at a large run counts many rows: the pause after it is this many times as long as it took.
+_REST = 20.0
 #: Seconds without any movement after which a user is told where to look.
 STANDSTILL = 15.0
 #: Skips worth a line of their own; the others are only counted.
@@ -79,6 +82,7 @@ def watch_run(views: Views, run_id: UUID, *, quiet: bool, patient: bool = False)
     trouble = _Trouble(patient=patient)
     with open_display(quiet=quiet) as display:
         while True:
+            started = time.monotonic()
             try:
                 progress = views.progress(run_id)
             except ServiceUnavailable as exc:
@@ -91,7 +95,12 @@ def watch_run(views: Views, run_id: UUID, *, quiet: bool, patient: bool = False)
                 if progress.state in _ENDED:
                     return
                 trouble.look(progress, run_id)
-            time.sleep(POLL)
+            time.sleep(rest_after(time.monotonic() - started))
+
+
+def rest_after(seconds: float) -> float:
+    """Return how long to leave Postgres alone after a look that took so long."""
+    return min(LONGEST_POLL, max(POLL, _REST * seconds))
 
 
 class _Trouble:

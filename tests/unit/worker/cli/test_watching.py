@@ -15,7 +15,7 @@ from pipeline.states import RunState
 from worker import adapters
 from worker.cli import watching
 from worker.cli.display import in_stages
-from worker.cli.watching import MISCONFIGURATIONS, PlanNotes, watch_run
+from worker.cli.watching import LONGEST_POLL, MISCONFIGURATIONS, POLL, PlanNotes, rest_after, watch_run
 
 RUN = UUID(int=3)
 
@@ -110,3 +110,9 @@ def test_a_quiet_plan_still_says_why_it_waits(capsys: pytest.CaptureFixture[str]
     notes.skipped(Skip("secret.pem", SkipReason.SECRET))
     notes.waiting()
     assert capsys.readouterr().err == "another ingestion is reading this source; waiting for it\n"
+
+
+def test_watching_a_large_run_takes_a_small_share_of_the_database() -> None:
+    assert rest_after(0.0005) == POLL
+    assert rest_after(0.05) == 20 * 0.05
+    assert rest_after(30.0) == LONGEST_POLL
