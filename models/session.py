@@ -79,6 +79,14 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """Return psycopg's own connection, in the same transaction: for what only the driver can do."""
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the connection is closed")
+    return driver
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Say in the domain's words that Postgres does not answer, whatever the block does with a connection.

@@ -15,7 +15,7 @@ from pgvector import Vector as PgVector
 from sqlalchemy import Engine, text
 
 from models.leases import advance, fence, record_failures, work_of
-from models.session import transaction
+from models.session import driver_of, transaction
 from pipeline.identity import model_id
 from pipeline.types import Claim, DocumentRef, EmbeddingModel, EmbeddingReply, Failure, Stage, Vector
 from pipeline.work import EmbedWork, Reservation
@@ -44,11 +44,15 @@ _RESERVE = text(
     " (SELECT 1 FROM slices s WHERE s.id = embeddings.claimed_by AND s.state = 'running' AND s.lease_until > now()))"
     " RETURNING embed_hash"
 )
-_STORE = text(
+# For the driver: only its own placeholders send vectors in binary (%b). As text they cost ten times the processor.
+_STORE = (
     "INSERT INTO embeddings (model_id, embed_hash, vector)"
-    " SELECT :model, h, v FROM unnest(CAST(:hashes AS bytea[]), CAST(:vectors AS vector[])) AS t(h, v) ORDER BY h"
+    " SELECT %s, h, v FROM unnest(%b::bytea[], %b::vector[]) AS t(h, v) ORDER BY h"
     " ON CONFLICT (model_id, embed_hash) DO UPDATE SET vector = excluded.vector, claimed_by = NULL"
     " WHERE embeddings.vector IS NULL"
+)
+_VECTORS = (
+    "SELECT embed_hash, vector FROM embeddings WHERE model_id = %s AND embed_hash = ANY(%s) AND vector IS NOT NULL"
 )
 _COUNT_CALL = text(
     "UPDATE slices SET embedding_calls = embedding_calls + 1, embedding_inputs = embedding_inputs + :inputs,"
@@ -95,9 +99,7 @@ class Embeddings:
         with transaction(self._engine) as connection:
             # The slice's row first, as everybody who releases reservations takes it.
             connection.execute(_COUNT_CALL, count)
-            connection.execute(
-                _STORE, {"model": model_id(model.key), "hashes": list(reply.call.hashes), "vectors": vectors}
-            )
+            connection.exec_driver_sql(_STORE, (model_id(model.key), list(reply.call.hashes), vectors))
 
     def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
         """Record the failures, release what was reserved in vain, and advance to the upsert stage.
@@ -114,14 +116,6 @@ class Embeddings:
     def vectors(self, model: EmbeddingModel, hashes: Sequence[bytes]) -> Mapping[bytes, Vector]:
         """Return the stored vectors of these inputs; absent ones are absent."""
         with transaction(self._engine) as connection:
-            # Binary, because a vector as text is five times as long and slow to parse.
-            driver = connection.connection.driver_connection
-            if driver is None:
-                raise RuntimeError("the connection is closed")
-            with driver.cursor(binary=True) as cursor:
-                rows = cursor.execute(
-                    "SELECT embed_hash, vector FROM embeddings"
-                    " WHERE model_id = %s AND embed_hash = ANY(%s) AND vector IS NOT NULL",
-                    (model_id(model.key), list(set(hashes))),
-                ).fetchall()
+            values = (model_id(model.key), list(set(hashes)))
+            rows = driver_of(connection).execute(_VECTORS, values, binary=True).fetchall()
         return {embed_hash: vector.to_numpy().astype("<f4").tobytes() for embed_hash, vector in rows}
