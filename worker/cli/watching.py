@@ -20,6 +20,8 @@ LONGEST_POLL = 2.0
 PAUSE = 1.0
 #: A look at a large run counts many rows: the pause after it is this many times as long as it took.
 _REST = 20.0
+#: Nor does a long run need many looks: the pause is at least this share of the time it has been watched.
+_SHARE = 0.03
 #: Seconds without any movement after which a user is told where to look.
 STANDSTILL = 15.0
 #: Skips worth a line of their own; the others are only counted.
@@ -80,6 +82,7 @@ def watch_run(views: Views, run_id: UUID, *, quiet: bool, patient: bool = False)
         MisconfiguredError: The workers cannot go on before an operator acts.
     """
     trouble = _Trouble(patient=patient)
+    began = time.monotonic()
     with open_display(quiet=quiet) as display:
         while True:
             started = time.monotonic()
@@ -95,12 +98,13 @@ def watch_run(views: Views, run_id: UUID, *, quiet: bool, patient: bool = False)
                 if progress.state in _ENDED:
                     return
                 trouble.look(progress, run_id)
-            time.sleep(rest_after(time.monotonic() - started))
+            now = time.monotonic()
+            time.sleep(rest_after(look=now - started, watched=now - began))
 
 
-def rest_after(seconds: float) -> float:
-    """Return how long to leave Postgres alone after a look that took so long."""
-    return min(LONGEST_POLL, max(POLL, _REST * seconds))
+def rest_after(*, look: float, watched: float) -> float:
+    """Return how many seconds to leave Postgres alone, from what the last look and all of the watching took."""
+    return min(LONGEST_POLL, max(POLL, _REST * look, _SHARE * watched))
 
 
 class _Trouble:

@@ -112,7 +112,8 @@ def test_a_quiet_plan_still_says_why_it_waits(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "another ingestion is reading this source; waiting for it\n"
 
 
-def test_watching_a_large_run_takes_a_small_share_of_the_database() -> None:
-    assert rest_after(0.0005) == POLL
-    assert rest_after(0.05) == 20 * 0.05
-    assert rest_after(30.0) == LONGEST_POLL
+def test_watching_takes_a_small_share_of_the_database_and_of_the_time() -> None:
+    assert rest_after(look=0.0005, watched=0.2) == POLL
+    assert rest_after(look=0.05, watched=0.2) == 20 * 0.05
+    assert rest_after(look=0.0005, watched=30.0) == pytest.approx(0.9)
+    assert rest_after(look=30.0, watched=3_600.0) == LONGEST_POLL
