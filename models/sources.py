@@ -23,6 +23,12 @@ _SOURCE = text(
     "INSERT INTO sources (id, project_id, name, root) VALUES (:id, :project, :name, :root)"
     " ON CONFLICT (project_id, name) DO UPDATE SET root = excluded.root, updated_at = now() RETURNING id"
 )
+#: The root of a source whose files were uploaded. It is no path, so no file on disk ever lies in such a source.
+UPLOADED = "upload:"
+_UPLOAD_SOURCE = text(
+    "INSERT INTO sources (id, project_id, name, root) VALUES (:id, :project, :name, :root)"
+    " ON CONFLICT (project_id, name) DO UPDATE SET name = excluded.name RETURNING id"
+)
 _SCOPE = text(
     "SELECT t.id, p.id FROM tenants t JOIN projects p ON p.tenant_id = t.id"
     " WHERE t.name = :tenant AND p.name = :project"
@@ -37,11 +43,15 @@ class Sources:
         self._engine = engine
 
     def resolve(self, tenant: str, project: str, name: str, root: str) -> SourceRef:
-        """Return the source, making tenant, project and source where they are new; ``root`` is remembered."""
+        """Return the source, making tenant, project and source where they are new; ``root`` is remembered.
+
+        An upload leaves the root of a known source as it is.
+        """
         with transaction(self._engine) as connection:
             tenant_id = _upsert(connection, _TENANT, name=tenant)
             project_id = _upsert(connection, _PROJECT, tenant=tenant_id, name=project)
-            source_id = _upsert(connection, _SOURCE, project=project_id, name=name, root=root)
+            statement = _UPLOAD_SOURCE if root == UPLOADED else _SOURCE
+            source_id = _upsert(connection, statement, project=project_id, name=name, root=root)
         return SourceRef(source_id, Scope(tenant_id, project_id), tenant, project, name, root)
 
     def scope_of(self, tenant: str, project: str) -> Scope:
@@ -51,13 +61,13 @@ class Sources:
             UnknownProject: There is none of that name.
         """
         with transaction(self._engine) as connection:
-            row = connection.execute(_SCOPE, {"tenant": tenant, "project": project}).one_or_none()
-        if row is None:
+            scope = read_scope(connection, tenant, project)
+        if scope is None:
             raise UnknownProject(
                 f"there is no project {project!r} in tenant {tenant!r}: ingest something into it first with"
                 f" `mobius ingest PATH --project {project}`, or see the ones there are with `mobius runs`."
             )
-        return Scope(*row)
+        return scope
 
     def sources_of(self, tenant: str, project: str) -> list[SourceRef]:
         """Return a project's sources; none where the project does not exist yet."""
@@ -68,6 +78,12 @@ class Sources:
         with transaction(self._engine) as connection:
             rows = connection.execute(_SOURCES, {"project": scope.project_id}).all()
         return [SourceRef(row[0], scope, tenant, project, row[1], row[2]) for row in rows]
+
+
+def read_scope(connection: Connection, tenant: str, project: str) -> Scope | None:
+    """Return the scope of a project; None if the tenant has none of that name."""
+    row = connection.execute(_SCOPE, {"tenant": tenant, "project": project}).one_or_none()
+    return None if row is None else Scope(*row)
 
 
 def _upsert(connection: Connection, statement: TextClause, **values: object) -> UUID:

@@ -1,4 +1,8 @@
-"""Read side: what a run did, where a file is, which runs there are. Nothing here changes anything."""
+"""Read side: what a run did, where a file is, which runs there are. Nothing here changes anything.
+
+Each question is a function of a ``Connection``. ``Views`` asks them over an engine; the API asks the same functions
+over asynchronous connections.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from models.listings import read_runs
 from models.session import transaction
 from pipeline.report import (
     ChunkCounts,
@@ -55,13 +60,6 @@ _TROUBLE = text(
     "SELECT error, message FROM slices WHERE run_id = :run AND state <> 'done' AND error <> ''"
     " ORDER BY updated_at DESC LIMIT 1"
 )
-_RUNS = text(
-    "SELECT r.id, p.name AS project, s.name AS source, r.plan_state, r.withheld, r.created_at,"
-    " (SELECT jsonb_object_agg(outcome, n) FROM (SELECT outcome, count(*) AS n FROM run_documents rd"
-    " WHERE rd.run_id = r.id GROUP BY outcome) AS o) AS outcomes FROM runs r JOIN sources s ON s.id = r.source_id"
-    " JOIN projects p ON p.id = s.project_id JOIN tenants t ON t.id = p.tenant_id WHERE t.name = :tenant"
-    " ORDER BY r.created_at DESC LIMIT :limit"
-)
 _WHERE_IS = text(
     "SELECT d.path, p.name AS project, src.name AS source, d.state, d.generation, d.indexed_generation,"
     " (SELECT count(*) FROM chunks c WHERE c.document_id = d.id AND c.retired_at IS NULL) AS chunks,"
@@ -71,7 +69,8 @@ _WHERE_IS = text(
     " FROM documents d JOIN sources src ON src.id = d.source_id JOIN projects p ON p.id = d.project_id"
     " LEFT JOIN LATERAL (SELECT * FROM run_documents x WHERE x.document_id = d.id"
     " ORDER BY x.generation DESC, x.finished_at DESC NULLS FIRST LIMIT 1) rd ON true"
-    " LEFT JOIN slices s ON s.id = rd.slice_id WHERE d.id = ANY(CAST(:ids AS uuid[])) AND p.id = :project"
+    " LEFT JOIN slices s ON s.id = rd.slice_id WHERE d.id = ANY(CAST(:ids AS uuid[])) AND p.tenant_id = :tenant"
+    " AND p.id = coalesce(CAST(:project AS uuid), p.id)"
 )
 _OTHER_VERSIONS = text(
     "SELECT d.versions FROM run_documents rd JOIN documents d ON d.id = rd.document_id"
@@ -95,8 +94,7 @@ class Views:
     def report(self, tenant: str, run_id: UUID, model: str) -> RunReport | None:
         """Return everything about a run; None if the tenant has no such run."""
         with transaction(self._engine) as connection:
-            run = connection.execute(_RUN, {"run": run_id, "tenant": tenant}).one_or_none()
-            return None if run is None else _report(connection, run, model)
+            return read_report(connection, tenant, run_id, model)
 
     def progress(self, run_id: UUID) -> RunProgress | None:
         """Return how far a run is; None if there is no such run."""
@@ -127,27 +125,26 @@ class Views:
     def runs(self, tenant: str, limit: int = 20) -> list[RunLine]:
         """Return the tenant's latest runs, newest first."""
         with transaction(self._engine) as connection:
-            rows = connection.execute(_RUNS, {"tenant": tenant, "limit": limit}).all()
-        return [_line(row) for row in rows]
+            return read_runs(connection, tenant, limit=limit)
 
     def whereabouts(self, scope: Scope, document_ids: Sequence[UUID]) -> list[Whereabouts]:
         """Return where these documents are; unknown ids are absent."""
         with transaction(self._engine) as connection:
-            rows = connection.execute(_WHERE_IS, {"ids": list(document_ids), "project": scope.project_id}).all()
-        return [_whereabouts(row) for row in rows]
+            return read_whereabouts(connection, scope.tenant_id, document_ids, scope.project_id)
 
 
-def _line(row: Row[Any]) -> RunLine:
-    outcomes = {Outcome(word): count for word, count in (row.outcomes or {}).items()}
-    return RunLine(
-        run_id=row.id,
-        project=row.project,
-        source=row.source,
-        state=_state(row, outcomes),
-        documents=sum(outcomes.values()),
-        failed=outcomes.get(Outcome.FAILED, 0),
-        started_at=row.created_at,
-    )
+def read_report(connection: Connection, tenant: str, run_id: UUID, model: str) -> RunReport | None:
+    """Return everything about a run; None if the tenant has no such run."""
+    run = connection.execute(_RUN, {"run": run_id, "tenant": tenant}).one_or_none()
+    return None if run is None else _report(connection, run, model)
+
+
+def read_whereabouts(
+    connection: Connection, tenant_id: UUID, document_ids: Sequence[UUID], project_id: UUID | None = None
+) -> list[Whereabouts]:
+    """Return where these documents of a tenant, or of one of its projects, are; unknown ids are absent."""
+    values = {"ids": list(document_ids), "tenant": tenant_id, "project": project_id}
+    return [_whereabouts(row) for row in connection.execute(_WHERE_IS, values).all()]
 
 
 def _report(connection: Connection, run: Row[Any], model: str) -> RunReport:

@@ -149,3 +149,55 @@ class Whereabouts:
     error: str
     message: str
     next_action: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocumentLine:
+    """One document of a run: what was to be done to it, and how that ended. ``state`` is the document's own, now."""
+
+    document_id: UUID
+    path: str
+    action: str
+    outcome: str
+    state: str
+    generation: int
+    error: str
+    message: str
+    slice_id: UUID | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceReport:
+    """What the ledger knows of a slice. ``worker`` holds it or held it last."""
+
+    slice_id: UUID
+    run_id: UUID
+    project: str
+    source: str
+    stage: str
+    seq: int
+    state: str
+    attempts: int
+    worker: str
+    lease_until: datetime | None
+    not_before: datetime | None
+    dispatched_at: datetime | None
+    finished_at: datetime | None
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationLine:
+    """One line of the list of reconciliations of a project."""
+
+    reconciliation_id: UUID
+    project: str
+    is_repair: bool
+    compared: int
+    drifted: int
+    repaired: int
+    message: str
+    started_at: datetime
+    finished_at: datetime | None

@@ -43,7 +43,10 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """How a producer wants its source planned. ``delete_share`` (0 to 1) may be deleted without ``allow_delete``."""
+    """How a producer wants its source planned. ``delete_share`` (0 to 1) may be deleted without ``allow_delete``.
+
+    ``patience``: seconds to wait while another producer plans the same source.
+    """
 
     versions: str
     priority: Priority = Priority.NORMAL
@@ -51,6 +54,7 @@ class PlanOptions:
     delete_share: float = 0.5
     slice_documents: int = 64
     slice_bytes: int = 1024 * 1024
+    patience: float = PATIENCE
 
 
 class PlanReporter(Protocol):
@@ -90,7 +94,7 @@ def plan_run(intake: Intake, source: Source, ref: SourceRef, options: PlanOption
         SourceBusy: Another producer plans this source and does not finish.
         ServiceUnavailable: Postgres does not answer.
     """
-    with intake.planning(ref, options.priority, patience=PATIENCE, on_wait=report.waiting) as run:
+    with intake.planning(ref, options.priority, patience=options.patience, on_wait=report.waiting) as run:
         report.opened(run.id)
         plan = _Plan(intake, source, run, options, report)
         plan.execute()
