@@ -49,8 +49,20 @@ def check(database_url: str) -> None:
         SchemaMismatch: It is empty, older, newer, or without pgvector.
         ServiceUnavailable: Postgres does not answer.
     """
+    _require(current_revision(database_url))
+
+
+def require(connection: Connection) -> None:
+    """Return if the connection's database has exactly the schema that this version needs.
+
+    Raises:
+        SchemaMismatch: It is empty, older, newer, or without pgvector.
+    """
+    _require(_revision(connection))
+
+
+def _require(current: str | None) -> None:
     known = known_revisions()
-    current = current_revision(database_url)
     if current == known[-1]:
         return
     _refuse_unknown(current)

@@ -61,7 +61,7 @@ _TROUBLE = text(
     " ORDER BY updated_at DESC LIMIT 1"
 )
 _WHERE_IS = text(
-    "SELECT d.path, p.name AS project, src.name AS source, d.state, d.generation, d.indexed_generation,"
+    "SELECT d.id, d.path, p.name AS project, src.name AS source, d.state, d.generation, d.indexed_generation,"
     " (SELECT count(*) FROM chunks c WHERE c.document_id = d.id AND c.retired_at IS NULL) AS chunks,"
     " rd.run_id, rd.slice_id, rd.outcome, s.stage, s.state AS slice_state, s.attempts, s.worker, s.not_before,"
     " coalesce(nullif(d.error, ''), nullif(rd.error, ''), s.error, '') AS error,"
@@ -191,6 +191,7 @@ def _documents(run: Row[Any], rows: Sequence[Row[Any]], outcomes: dict[Outcome, 
 def _whereabouts(row: Row[Any]) -> Whereabouts:
     pending = row.outcome == Outcome.PENDING
     return Whereabouts(
+        document_id=row.id,
         path=row.path,
         project=row.project,
         source=row.source,

@@ -133,6 +133,7 @@ class SearchHit:
 class Whereabouts:
     """Where one file is: what the ledger knows, and what happens next."""
 
+    document_id: UUID
     path: str
     project: str
     source: str

@@ -92,6 +92,12 @@ class Settings(BaseModel):
     io_concurrency: PositiveInt = Field(2, description="Processes for embed and upsert.")
     pool_size: PositiveInt = Field(2, description="Database connections per worker process at most.")
     flower_port: int = Field(0, ge=0, le=65535, description="Flower's port in the local stack; 0 picks a free one.")
+    api_host: str = Field("127.0.0.1", min_length=1, description="Where `mobius api` listens; 0.0.0.0 is everywhere.")
+    api_port: int = Field(
+        0, ge=0, le=65535, description="The API's port; 0 is a free one in the local stack and 8000 for `mobius api`."
+    )
+    api_upload_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Bytes of one upload request at most.")
+    api_upload_files: PositiveInt = Field(1_000, description="Files in one upload request at most.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
 

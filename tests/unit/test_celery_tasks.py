@@ -26,7 +26,7 @@ def test_every_task_is_routed_and_every_route_is_a_task(celery_app: Celery) -> N
 
 def test_every_task_has_a_queue_that_a_worker_of_the_local_fleet_consumes(celery_app: Celery, tmp_path: Path) -> None:
     consumed: list[str] = []
-    for spec in specs(Home(tmp_path), FleetOptions(), flower_port=1, services=()):
+    for spec in specs(Home(tmp_path), FleetOptions(), flower_port=1, api_port=2, services=()):
         if spec.name.startswith("worker-"):
             consumed += spec.argv[spec.argv.index("-Q") + 1].split(",")
     assert sorted(consumed) == sorted([*(stage.value for stage in Stage), CONTROL])

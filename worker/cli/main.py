@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import IngestError
-from worker.cli import ingest, queries, stack, why
+from worker.cli import api, ingest, keys, queries, stack, why
 from worker.cli.output import never_fail_on_a_character, note, printable, result
 from worker.cli.report import EXIT_USAGE
 
@@ -41,9 +41,11 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     stack.status,
     stack.migrate,
     stack.config,
+    api.api,
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(keys.app, name="keys")
 
 
 def _print_version(wanted: bool) -> None:

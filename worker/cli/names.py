@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
+from worker.naming import MAX_BYTES, MAX_SOURCE_BYTES, fault_of
 from worker.settings import Settings
 
-#: PostgreSQL's limit for an indexed value is 2,704 bytes; a source may be named by a path, the others by hand.
-MAX_BYTES = 200
-MAX_SOURCE_BYTES = 2_000
 
+def checked(value: str | None) -> str | None:
+    """Return a name that can be one.
 
-def _checked(value: str | None) -> str | None:
+    Raises:
+        typer.BadParameter: It cannot.
+    """
     return _within(value, MAX_BYTES)
 
 
@@ -23,20 +25,13 @@ def _checked_source(value: str | None) -> str | None:
 
 
 def _within(value: str | None, limit: int) -> str | None:
-    """Return the name, or refuse one that a script made from an empty variable, a binary one, or an endless one."""
-    if value is None:
-        return None
-    if not value.strip():
-        raise typer.BadParameter("it is empty; leave the option out for the default")
-    if not value.isprintable():
-        raise typer.BadParameter("it holds control characters or is not valid UTF-8")
-    if len(value.encode()) > limit:
-        raise typer.BadParameter(f"it is longer than {limit:,} bytes")
+    if value is not None and (fault := fault_of(value, limit)):
+        raise typer.BadParameter(fault)
     return value
 
 
-TenantOption = Annotated[str | None, typer.Option(help="Tenant; default: MOBIUS_TENANT.", callback=_checked)]
-ProjectOption = Annotated[str | None, typer.Option(help="Project; default: MOBIUS_PROJECT.", callback=_checked)]
+TenantOption = Annotated[str | None, typer.Option(help="Tenant; default: MOBIUS_TENANT.", callback=checked)]
+ProjectOption = Annotated[str | None, typer.Option(help="Project; default: MOBIUS_PROJECT.", callback=checked)]
 SourceOption = Annotated[
     str | None,
     typer.Option(

@@ -29,7 +29,9 @@ def up(
 ) -> None:
     """Start the local stack in the background, or find the one that runs."""
     settings = load_settings()
-    fleet = FleetOptions(settings.cpu_concurrency, settings.io_concurrency, settings.flower_port or None)
+    fleet = FleetOptions(
+        settings.cpu_concurrency, settings.io_concurrency, settings.flower_port or None, settings.api_port or None
+    )
     status = local.up(settings.home, os.environ, report=note, services_only=services_only, fleet=fleet)
     _print_status(status, as_json=as_json)
 

@@ -12,7 +12,8 @@ from pipeline.errors import MisconfiguredError
 from pipeline.intake import SourceRef
 from pipeline.policy import Policy
 from pipeline.ports import Source
-from worker.cli.names import MAX_SOURCE_BYTES, Names
+from worker.cli.names import Names
+from worker.naming import MAX_SOURCE_BYTES
 from worker.sources.directory import DirectorySource
 from worker.sources.file import FileSource
 

@@ -1,4 +1,5 @@
-"""Say which of our own processes the local stack runs: migration, dispatcher, workers, beat and Flower.
+"""Say which of our own processes the local stack runs: migration, dispatcher, workers, beat, Flower
+and the API.
 
 They are ordinary commands with ordinary arguments, the same that a production deployment would start.
 """
@@ -16,6 +17,7 @@ from worker.local.state import Home
 
 MIGRATION = "migrate"
 FLOWER = "flower"
+API = "api"
 
 _CELERY = (sys.executable, "-m", "celery", "-A", "worker.app")
 #: What a Celery worker logs when it takes tasks; without that line it counts as ready after a while (seconds).
@@ -28,11 +30,12 @@ _WORKER_GRACE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class FleetOptions:
-    """How large the fleet is. ``flower_port``: None or 0 picks a free one."""
+    """How large the fleet is. The ports: None or 0 picks a free one."""
 
     cpu_concurrency: int = 2
     io_concurrency: int = 2
     flower_port: int | None = None
+    api_port: int | None = None
 
 
 def migration(depends_on: Collection[str]) -> ChildSpec:
@@ -47,7 +50,9 @@ def migration(depends_on: Collection[str]) -> ChildSpec:
     )
 
 
-def specs(home: Home, options: FleetOptions, flower_port: int, services: Collection[str]) -> tuple[ChildSpec, ...]:
+def specs(
+    home: Home, options: FleetOptions, flower_port: int, api_port: int, services: Collection[str]
+) -> tuple[ChildSpec, ...]:
     """Return our long-running processes; all need the migration and every service in ``services``."""
     needs = (MIGRATION, *services)
     dispatcher = ChildSpec("dispatcher", (sys.executable, "-m", "worker.dispatcher"), _SETTLED, depends_on=needs)
@@ -58,6 +63,7 @@ def specs(home: Home, options: FleetOptions, flower_port: int, services: Collect
         _worker("control", (CONTROL,), 1, needs),
         _beat(home, needs),
         _flower(home, flower_port, needs),
+        _api(api_port, needs),
     )
 
 
@@ -95,4 +101,14 @@ def _flower(home: Home, port: int, needs: tuple[str, ...]) -> ChildSpec:
         probe=Probe(ProbeKind.HTTP, port=port, text="/healthcheck"),
         depends_on=needs,
         url=f"http://mobius:{home.secret(FLOWER)}@{LOOPBACK}:{port}",
+    )
+
+
+def _api(port: int, needs: tuple[str, ...]) -> ChildSpec:
+    return ChildSpec(
+        name=API,
+        argv=(sys.executable, "-m", "worker.cli.main", "api", "--host", LOOPBACK, "--port", str(port)),
+        probe=Probe(ProbeKind.HTTP, port=port, text="/health/live"),
+        depends_on=needs,
+        url=f"http://{LOOPBACK}:{port}",
     )

@@ -105,6 +105,7 @@ def _choose_ports(home: Home, wish: Wish, local: Sequence[str]) -> dict[str, int
         wanted[qdrant.GRPC] = None
     if wish.table is None and not wish.services_only:
         wanted[fleet.FLOWER] = wish.fleet.flower_port
+        wanted[fleet.API] = wish.fleet.api_port
     chosen = ports.choose(wanted, home.ports())
     home.remember_ports(chosen)
     return chosen
@@ -130,7 +131,8 @@ def _our_own(home: Home, wish: Wish, chosen: Mapping[str, int]) -> tuple[ChildSp
     migration = fleet.migration([postgres.NAME])
     if wish.services_only:
         return (migration,)
-    return (migration, *fleet.specs(home, wish.fleet, chosen[fleet.FLOWER], tuple(VARIABLES)))
+    ours = fleet.specs(home, wish.fleet, chosen[fleet.FLOWER], chosen[fleet.API], tuple(VARIABLES))
+    return (migration, *ours)
 
 
 def _start_supervisor(home: Home, environ: Mapping[str, str], plan: Launch, lock: int) -> None:

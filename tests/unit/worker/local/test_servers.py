@@ -26,7 +26,7 @@ def test_no_password_stands_in_an_argument(home: Home) -> None:
         redis.spec(home, 2),
         qdrant.spec(home, {"qdrant": 3}, None),
         fleet.migration(["postgres"]),
-        *fleet.specs(home, FleetOptions(3, 4), 5, ("postgres", "redis", "qdrant")),
+        *fleet.specs(home, FleetOptions(3, 4), 5, 6, ("postgres", "redis", "qdrant")),
     )
     check_table(table, [])
     arguments = " ".join(" ".join(spec.argv) for spec in table)
@@ -66,8 +66,8 @@ def test_a_qdrant_that_cannot_be_run_is_refused() -> None:
 
 
 def test_the_fleet_has_the_concurrency_it_was_told(home: Home) -> None:
-    table = {spec.name: spec for spec in fleet.specs(home, FleetOptions(3, 4), 5555, ("redis",))}
-    assert list(table) == ["dispatcher", "worker-cpu", "worker-io", "worker-control", "beat", "flower"]
+    table = {spec.name: spec for spec in fleet.specs(home, FleetOptions(3, 4), 5555, 8000, ("redis",))}
+    assert list(table) == ["dispatcher", "worker-cpu", "worker-io", "worker-control", "beat", "flower", "api"]
     assert table["worker-cpu"].argv[-5:] == ("cpu@%h", "-Q", "parse,chunk", "--concurrency", "3")
     assert table["worker-io"].argv[-1] == "4"
     assert table["worker-control"].argv[-1] == "1"
