@@ -53,16 +53,24 @@ class Upload:
 
 
 class _Parser(MultiPartParser):
-    """Keeps names and values as the bytes that came, one character each, and knows whether the end was reached."""
+    """Keeps names and values as the bytes that came, one character each, and refuses a body without an end."""
 
-    has_ended = False
+    _has_ended = False
 
     def on_part_begin(self) -> None:
         self._charset = "latin-1"
         super().on_part_begin()
 
     def on_end(self) -> None:
-        self.has_ended = True
+        self._has_ended = True
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if not self._has_ended:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("The body ends before its closing boundary.")
+        return form
 
 
 async def receive(request: Request, limits: UploadLimits) -> Upload:
@@ -98,16 +106,12 @@ async def _parse(request: Request, limits: UploadLimits) -> FormData:
         max_part_size=MAX_SOURCE_BYTES + MAX_PATH_BYTES,
     )
     try:
-        form = await parser.parse()
+        return await parser.parse()
     except MultiPartException as exc:
         if exc.message.startswith("Too many files"):
             message = f"the upload has more than {limits.max_files:,} files; send them in several requests."
             raise UploadTooLarge(message) from exc
         raise MalformedBody(f"{MalformedBody.__doc__} ({exc.message})") from exc
-    if not parser.has_ended:
-        await form.close()
-        raise MalformedBody("the body ends before its closing boundary, and nothing of it was taken; send it again.")
-    return form
 
 
 async def _bounded(request: Request, limits: UploadLimits) -> AsyncGenerator[bytes, None]:
