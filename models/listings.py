@@ -47,9 +47,9 @@ _RUN_DOCUMENTS = text(
 )
 _RECONCILIATIONS = text(
     "SELECT r.id, p.name AS project, r.is_repair, r.compared, r.drifted, r.repaired, r.message, r.created_at,"
-    " r.finished_at FROM reconciliations r JOIN projects p ON p.id = r.project_id"
-    " JOIN tenants t ON t.id = p.tenant_id WHERE t.name = :tenant"
-    " AND p.name = coalesce(CAST(:project AS text), p.name)"
+    " r.finished_at FROM reconciliations r LEFT JOIN projects p ON p.id = r.project_id"
+    " LEFT JOIN tenants t ON t.id = p.tenant_id WHERE (r.project_id IS NULL OR t.name = :tenant)"
+    " AND (CAST(:project AS text) IS NULL OR p.name = CAST(:project AS text))"
     " AND (CAST(:at AS timestamptz) IS NULL OR (r.created_at, r.id) < (CAST(:at AS timestamptz), CAST(:id AS uuid)))"
     " ORDER BY r.created_at DESC, r.id DESC LIMIT :limit"
 )
@@ -88,7 +88,7 @@ def read_run_documents(
 def read_reconciliations(
     connection: Connection, tenant: str, *, limit: int, project: str | None = None, after: Moment | None = None
 ) -> list[ReconciliationLine]:
-    """Return the reconciliations of a tenant's projects, newest first; a pass over all tenants is nobody's."""
+    """Return the reconciliations of a tenant's projects and those of the whole index, newest first."""
     values = {"tenant": tenant, "project": project, "limit": limit, **_moment(after)}
     return [ReconciliationLine(*row) for row in connection.execute(_RECONCILIATIONS, values).all()]
 

@@ -191,10 +191,10 @@ class SliceReport:
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationLine:
-    """One line of the list of reconciliations of a project."""
+    """One line of the list of reconciliations. ``project`` is None for a pass over the whole index."""
 
     reconciliation_id: UUID
-    project: str
+    project: str | None
     is_repair: bool
     compared: int
     drifted: int

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from worker.api import documents, errors, health, reconciliations, runs, searching, tasks
 from worker.api.requests import RequestRecorder
@@ -24,6 +26,18 @@ Send an API key with every request but health: `Authorization: Bearer KEY`, or `
 its tenant; what belongs to another is not found. Every error has the form
 `{"error": {"code", "message", "request_id"}}`. Lists come in pages: send a page's `next` as `after`."""
 
+_ROUTERS = tuple(module.router for module in (documents, runs, tasks, searching, reconciliations, health))
+
+
+class _Application(FastAPI):
+    """FastAPI that keeps the nulls in its examples; by itself it drops them from the description."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API."""
+        if self.openapi_schema is None:
+            _restore_examples(super().openapi()["paths"])
+        return super().openapi()
+
 
 def build_app(services: ApiServices) -> FastAPI:
     """Return the application; it closes the services when it ends."""
@@ -33,7 +47,7 @@ def build_app(services: ApiServices) -> FastAPI:
         yield
         await services.close()
 
-    app = FastAPI(
+    app = _Application(
         title="mobius-ingest",
         summary="Status API",
         description=_ABOUT,
@@ -47,9 +61,17 @@ def build_app(services: ApiServices) -> FastAPI:
     app.state.services = services
     errors.install(app)
     app.add_middleware(RequestRecorder)
-    for module in (documents, runs, tasks, searching, reconciliations, health):
-        app.include_router(module.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     return app
+
+
+def _restore_examples(paths: dict[str, Any]) -> None:
+    for route in (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)):
+        for method in route.methods or ():
+            replies = paths[route.path][method.lower()]["responses"]
+            for status, reply in route.responses.items():
+                replies[str(status)]["content"]["application/json"] |= reply["content"]["application/json"]
 
 
 def _version() -> str:

@@ -19,7 +19,10 @@ router = APIRouter(prefix="/api/v1/reconciliations", tags=["reconciliations"])
 async def list_reconciliations(
     caller: Caller, services: ServicesOf, project: ProjectQuery = None, limit: Limit = 20, after: After = None
 ) -> Page[ReconciliationLine]:
-    """Each is one pass over ledger and index: how many points were compared, how many disagreed, and were mended."""
+    """Each is one pass over ledger and index: how many points were compared, how many disagreed, and were mended.
+
+    `project` is null for a pass over the whole index: its counts are those of all tenants together.
+    """
     rows = await services.reader.read(
         read_reconciliations, caller.tenant, limit=limit + 1, project=project, after=parse_moment(after)
     )

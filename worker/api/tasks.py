@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 _MAX_SEQ = 2**31 - 1
 
 
-@router.get("/{task_id}", summary="Report one task", responses=described(examples.TASK, 401, 404, 503))
+@router.get("/{task_id}", summary="Report one task", responses=described(examples.TASK, 401, 404, 422, 503))
 async def report_task(caller: Caller, services: ServicesOf, task_id: str) -> TaskReport:
     """A task id is `SLICE:STAGE:NUMBER`, as Flower and the logs show it.
 

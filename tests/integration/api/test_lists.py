@@ -99,9 +99,9 @@ def test_a_runs_documents_are_paged_and_filtered_by_outcome(desk: ApiDesk) -> No
     assert [len(page) for page in pages(desk, path, 2, outcome="indexed")] == [2, 2, 1]
 
 
-def test_reconciliations_are_those_of_the_tenants_projects(desk: ApiDesk) -> None:
-    project = desk.bench.source.scope.project_id
-    for number, owner in enumerate((project, project, None)):
+def test_reconciliations_are_those_of_the_tenants_projects_and_of_the_whole_index(desk: ApiDesk) -> None:
+    theirs = desk.bench.sources.resolve("another", "project", "source", "/theirs").scope.project_id
+    for number, owner in enumerate((desk.bench.source.scope.project_id, theirs, None)):
         desk.bench.rows(
             "INSERT INTO reconciliations (id, project_id, is_repair, compared, drifted, repaired, message)"
             " VALUES (:id, :project, true, 10, :n, 1, 'two were mended')",
@@ -110,9 +110,8 @@ def test_reconciliations_are_those_of_the_tenants_projects(desk: ApiDesk) -> Non
             n=number,
         )
     found = [row for page in pages(desk, "/api/v1/reconciliations", 1) for row in page]
-    assert sorted(row["drifted"] for row in found) == [0, 1]
-    assert found[0]["project"] == "project"
-    assert desk.body("/api/v1/reconciliations", project="other")["items"] == []
+    assert [(row["drifted"], row["project"]) for row in found] == [(2, None), (0, "project")]
+    assert [row["drifted"] for row in desk.body("/api/v1/reconciliations", project="project")["items"]] == [0]
 
 
 @pytest.mark.parametrize(
