@@ -33,6 +33,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """
     services = ApiServices(settings)
     listener = _listen(host, port)
+    services.warm()
     config = uvicorn.Config(
         build_app(services),
         log_config=None,

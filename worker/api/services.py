@@ -65,13 +65,19 @@ class ApiServices:
             return self._embedder
 
     def index(self) -> Index:
-        """Return the index, made at its first use, for that takes a second; called in a thread.
+        """Return the index, made at its first use; called in a thread.
 
         Raises:
             MisconfiguredError: Qdrant's address is not set.
         """
         with self._making:
             return self._index
+
+    def warm(self) -> None:
+        """Make what takes long to import before anybody waits for it; it connects to nothing."""
+        self.embedder()
+        if self.settings.qdrant_url is not None:
+            self.index()
 
     async def close(self) -> None:
         """Let the plans that were begun end, and release everything."""
