@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from models.keys import KeyOwner
 from models.views import read_whereabouts
 from pipeline.report import Whereabouts
 from worker.api import examples
@@ -14,7 +15,7 @@ from worker.api.auth import Caller
 from worker.api.errors import NotFound, Overloaded, TooSlow
 from worker.api.intake import take_in
 from worker.api.schemas import ProjectPath, UploadAccepted, described
-from worker.api.services import ServicesOf
+from worker.api.services import ApiServices, ServicesOf
 from worker.api.uploads import UploadLimits, receive
 
 router = APIRouter(prefix="/api/v1", tags=["documents"])
@@ -68,17 +69,22 @@ async def upload_documents(
     Files that were not sent stay as they are. The same bytes again change nothing, so a request whose reply was lost
     can be sent again. Files that look like secrets, that are binary or too large are skipped, each with a reason.
     """
+    async with services.upload_turn():
+        taken = await _take_in(caller, services, project, request)
+    response.headers["Location"] = f"/api/v1/runs/{taken.run_id}"
+    return taken
+
+
+async def _take_in(caller: KeyOwner, services: ApiServices, project: str, request: Request) -> UploadAccepted:
     settings = services.settings
     upload = await receive(request, UploadLimits(settings.api_upload_bytes, settings.api_upload_files))
     try:
-        taken = await services.planners.run(take_in, services, caller.tenant, project, upload)
+        return await services.planners.run(take_in, services, caller.tenant, project, upload)
     except Overloaded:
         upload.close()
         raise
     except TooSlow as exc:
         raise TooSlow("the files are still being taken in; GET /api/v1/runs shows their run.") from exc
-    response.headers["Location"] = f"/api/v1/runs/{taken.run_id}"
-    return taken
 
 
 @router.get(

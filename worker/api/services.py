@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from fastapi import Depends, Request
 from models.async_session import AsyncReader
 from models.session import open_engine
 from pipeline.ports import Embedder, Index
+from worker.api.errors import Overloaded
 from worker.api.results import CeleryResults
 from worker.api.threads import Threads
 from worker.embedding import build_embedder, build_index, embedding_model
@@ -22,6 +25,10 @@ READ_CONNECTIONS = 5
 #: Uploads that are planned at once, and the connections that each takes: the lock, the walk, the writes.
 PLANNERS = 2
 CONNECTIONS_PER_PLANNER = 3
+#: Uploads that are received or planned at once: what bounds the memory and the files that they take.
+UPLOADS = 4
+#: Seconds that an upload waits, unread, for its turn.
+UPLOAD_PATIENCE = 30.0
 #: Searches at once; each takes a connection.
 SEARCHERS = 4
 #: Seconds that a client waits for a plan, and for a search.
@@ -58,6 +65,24 @@ class ApiServices:
         self._make_embedder = make_embedder
         self._make_index = make_index or (lambda settings: build_index(settings, self.model))
         self._making = threading.Lock()
+        self._uploads = asyncio.Semaphore(UPLOADS)
+
+    @asynccontextmanager
+    async def upload_turn(self) -> AsyncIterator[None]:
+        """Wait for the right to receive an upload, and hold it for the block.
+
+        Raises:
+            Overloaded: Too many others are at it for too long.
+        """
+        try:
+            async with asyncio.timeout(UPLOAD_PATIENCE):
+                await self._uploads.acquire()
+        except TimeoutError as exc:
+            raise Overloaded from exc
+        try:
+            yield
+        finally:
+            self._uploads.release()
 
     def embedder(self) -> Embedder:
         """Return the embedder for queries, made at its first use; called in a thread."""

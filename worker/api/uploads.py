@@ -18,14 +18,14 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from pipeline.types import Priority
-from worker.api.errors import InvalidRequest, MalformedBody, NotMultipart, UploadTooLarge
+from worker.api.errors import InvalidRequest, MalformedBody, NotMultipart, TooSlow, UploadTooLarge
 from worker.naming import MAX_SOURCE_BYTES, fault_of
 from worker.sources.upload import MAX_PATH_BYTES, BadPaths, UploadedFile, require_paths
 
 DEFAULT_SOURCE = "upload"
 _FIELDS = ("files", "paths", "source", "priority")
-#: What a part's headers and boundary add to its content at most (bytes).
-_PART_OVERHEAD = 4_096
+#: Seconds for a body to arrive; a client that trickles must not keep others from their turn.
+RECEIVE_SECONDS = 300.0
 #: Seconds to read on for a client that is told that its body is too large; without it most would never see the reply.
 _DRAIN_SECONDS = 5.0
 
@@ -78,12 +78,16 @@ async def receive(request: Request, limits: UploadLimits) -> Upload:
 
     Raises:
         NotMultipart, MalformedBody, UploadTooLarge, InvalidRequest, BadPaths: The client must send something else.
+        TooSlow: It did not arrive in time.
         ClientDisconnect: The client has gone; nothing of its upload is left.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
         raise NotMultipart
     try:
-        form = await _parse(request, limits)
+        async with asyncio.timeout(RECEIVE_SECONDS):
+            form = await _parse(request, limits)
+    except TimeoutError as exc:
+        raise TooSlow(f"the upload did not arrive within {RECEIVE_SECONDS:.0f} s; send fewer files at once.") from exc
     except UploadTooLarge:
         await _drain(request, limits.max_bytes)
         raise

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import pytest
 from harness.api import ApiDesk, api_desk, bearer, problem
 from harness.bench import Bench
 from harness.revisions import functions
+
+from worker.api.services import UPLOADS
 
 BOUNDARY = "edge"
 
@@ -184,6 +187,29 @@ def test_limits_are_for_the_whole_body_and_the_number_of_files(bench: Bench, dat
         assert problem(unannounced) == (413, "UploadTooLarge")
         assert nothing_was_taken(desk)
         assert desk.upload({"a": "x", "b": "x"}).status_code == 202
+
+
+def test_an_upload_that_trickles_or_finds_no_turn_is_refused(
+    bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless():  # type: ignore[no-untyped-def]
+        yield part(b'name="files"; filename="a"')
+        await asyncio.sleep(600)
+
+    monkeypatch.setattr("worker.api.uploads.RECEIVE_SECONDS", 0.2)
+    monkeypatch.setattr("worker.api.services.UPLOAD_PATIENCE", 0.2)
+    with api_desk(bench, database_url) as desk:
+        monkeypatch.setattr("starlette.requests.Request.stream", lambda _request: endless())
+        assert problem(raw(desk, b"")) == (504, "TooSlow")
+        monkeypatch.undo()
+        monkeypatch.setattr("worker.api.services.UPLOAD_PATIENCE", 0.2)
+        for _ in range(UPLOADS):
+            desk.client.portal.call(desk.services._uploads.acquire)  # type: ignore[union-attr]
+        assert problem(desk.upload({"a": "x"})) == (503, "Overloaded")
+        assert nothing_was_taken(desk)
+        desk.services._uploads.release()
+        assert desk.upload({"a": "x"}).status_code == 202
+        assert desk.upload({"b": "x"}).status_code == 202  # the turn was given back
 
 
 def test_an_upload_into_a_directorys_source_leaves_its_root_alone(desk: ApiDesk) -> None:
