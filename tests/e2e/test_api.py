@@ -8,44 +8,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from harness.api import bearer, problem
-from harness.fleet import Fleet, Member, wait_until
+from harness.fleet import Fleet, wait_until
+from harness.served import Served
 from harness.servers import RedisServer, free_port
 from harness.trees import module
 
 #: An answer that takes longer has hung on a dead service (seconds).
 PROMPT = 10.0
-
-
-@dataclass
-class Served:
-    """An API process and a client with a key."""
-
-    member: Member
-    client: httpx.Client
-    key: str
-
-    def get(self, path: str, **params: Any) -> httpx.Response:
-        return self.client.get(path, params=params)
-
-    def upload(self, files: dict[str, str], project: str = "shop") -> httpx.Response:
-        parts = [("files", (path, content.encode())) for path, content in files.items()]
-        return self.client.post(f"/api/v1/projects/{project}/documents", files=parts)
-
-    def run_state(self, run_id: str) -> str:
-        return str(self.get(f"/api/v1/runs/{run_id}").json()["state"])
-
-    def last_task(self, slice_id: str) -> str:
-        """Return the id of the task that finished a slice."""
-        ledger = self.get(f"/api/v1/tasks/{slice_id}:parse:1").json()["ledger"]
-        return f"{slice_id}:{ledger['stage']}:{ledger['seq']}"
 
 
 @pytest.fixture
