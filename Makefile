@@ -12,9 +12,11 @@ BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MOBIUS := $(BIN)/mobius
 DIR ?=
+LATENCY_MS ?= 0
+BENCH_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup ingest test lint format lock up down status purge clean
+.PHONY: help setup ingest test lint bench format lock up down status purge clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +55,9 @@ lint: setup ## Style, types, layering, sizes
 	@$(BIN)/lint-imports --no-logo
 	@echo "==> size budgets"
 	@$(BIN)/python -m pytest -q --no-header tests/unit/test_budgets.py
+
+bench: setup ## Measure cost and speed beside the least possible, with DIR=, LATENCY_MS=, BENCH_ARGS=--help
+	@$(BIN)/python -m benchmarks.run $(if $(DIR),--dir "$(DIR)") --latency-ms $(LATENCY_MS) $(BENCH_ARGS)
 
 format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix .

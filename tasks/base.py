@@ -103,7 +103,7 @@ class StageTask(Task):  # type: ignore[misc]  # celery ships no types
                 return self._run_claimed(context, claim)
 
     def _run_claimed(self, context: StageContext, claim: Claim) -> dict[str, int]:
-        started = time.monotonic()
+        started, cpu = time.monotonic(), time.process_time()
         try:
             counts: dict[str, int] = self.run(context, claim)
         except ClaimLost:
@@ -120,7 +120,9 @@ class StageTask(Task):  # type: ignore[misc]  # celery ships no types
             delay = min(MAX_DELAY, context.policy.retry_seconds * 2 ** (claim.attempts - 1))
             hand_back(context, claim, exc, delay, forgive=False)
             raise
-        log.info("stage_finished", seconds=round(time.monotonic() - started, 3), **counts)
+        # A worker process runs one task at a time, so the process's time is the stage's, all its threads included.
+        cpu_seconds = round(time.process_time() - cpu, 3)
+        log.info("stage_finished", seconds=round(time.monotonic() - started, 3), cpu_seconds=cpu_seconds, **counts)
         return counts
 
 

@@ -1,0 +1,35 @@
+"""Points in full requests to Qdrant: nothing is asked before, nothing is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from qdrant_client import models
+
+from pipeline.types import Chunk, Claim, DocumentRef, EmbeddingModel, Vector
+from pipeline.upsert import payload_of
+from worker.adapters.qdrant_calls import connect_qdrant
+from worker.adapters.qdrant_layout import DENSE, alias_of
+
+Piece = tuple[DocumentRef, Chunk]
+
+
+class Points:
+    """Writes points of one model, whose collection there is."""
+
+    def __init__(self, url: str, key: str | None, model: EmbeddingModel) -> None:
+        self._client = connect_qdrant(url, key)
+        self._collection = alias_of(model)
+
+    def write(self, claim: Claim, pieces: Sequence[Piece], vectors: Mapping[bytes, Vector]) -> int:
+        """Write the points of these chunks and return how many they were."""
+        if pieces:
+            numbers = [np.frombuffer(vectors[chunk.embed_hash], dtype="<f4").tolist() for _, chunk in pieces]
+            batch = models.Batch(
+                ids=[str(chunk.id) for _, chunk in pieces],
+                vectors={DENSE: numbers},
+                payloads=[payload_of(claim, document, chunk) for document, chunk in pieces],
+            )
+            self._client.upsert(self._collection, batch, wait=True)
+        return len(pieces)

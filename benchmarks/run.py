@@ -1,0 +1,77 @@
+"""Measure the limit and the pipeline side by side, check that both did the same, and print what it took.
+
+python -m benchmarks.run [--dir DIR] [--latency-ms 50] [--repeat 3] [--json FILE] [--profile]
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import measure, report
+from benchmarks.bench import Bench
+from benchmarks.corpus import copy_corpus
+from benchmarks.pipeline import CHECKOUT
+from benchmarks.provider import running_provider
+from benchmarks.results import summarised
+from benchmarks.rounds import measured
+from benchmarks.services import open_services
+
+_RESULTS = CHECKOUT / "benchmarks" / "results" / "latest.json"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    given = _arguments().parse_args(argv)
+    measure.require_proc()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with tempfile.TemporaryDirectory(prefix="mobius-bench-") as place:
+            _run(given, Path(place))
+    except KeyboardInterrupt:
+        raise SystemExit("benchmarks: interrupted; everything that was started is ended.") from None
+
+
+def _run(given: argparse.Namespace, place: Path) -> None:
+    about = report.machine()
+    corpus = copy_corpus(given.dir, place / "tree")
+    _say(f"{len(corpus.paths)} files, {corpus.size / 1e6:.1f} MB, latency {given.latency_ms:g} ms; starting services")
+    with open_services(place) as services, running_provider(given.latency_ms) as (url, process):
+        bench = Bench(services, corpus, place, url, process.pid)
+        results = summarised(list(measured(bench, given.repeat, _say)))
+    print(report.tables(results))
+    about |= {"files": len(corpus.paths), "bytes": corpus.size, "latency_ms": given.latency_ms, "repeat": given.repeat}
+    report.write_json(report.as_json(results, about), given.json)
+    _say(f"wrote {given.json}")
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.splitlines()[0])
+    parser.add_argument("--dir", type=Path, help="what to ingest (default: the standard library without its tests)")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="time of every provider call (default: 0)")
+    parser.add_argument("--repeat", type=_positive, default=1, help="repetitions; medians are shown (default: 1)")
+    parser.add_argument("--json", type=Path, default=_RESULTS, help="file for the results (default: %(default)s)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
