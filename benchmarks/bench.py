@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.corpus import Corpus
+from benchmarks.pipeline import CHECKOUT
 from benchmarks.services import Services
 
 _models = itertools.count(1)
@@ -44,6 +49,23 @@ class Bench:
             }
         finally:
             self.services.drop_database(database_url)
+
+    def run(self, module: str, *arguments: str, environment: Mapping[str, str]) -> Any:
+        """Run a module of the benchmark as a process of its own and return the JSON that it prints.
+
+        Raises:
+            SystemExit: It fails.
+        """
+        argv = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+        with subprocess.Popen(argv, cwd=CHECKOUT, env=dict(environment), stdout=subprocess.PIPE) as process:
+            try:
+                said, _ = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise SystemExit(f"benchmarks: {module} failed; what it says stands above.")
+        return json.loads(said)
 
     def servers(self) -> dict[str, int]:
         """Return the pids of everything that both sides use."""

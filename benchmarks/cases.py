@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 from uuid import UUID
 
 from benchmarks import measure
 from benchmarks.bench import Bench
 from benchmarks.corpus import wait_until_trusted
 from benchmarks.outcome import read_outcome
-from benchmarks.pipeline import CHECKOUT, Fleet, running_fleet
+from benchmarks.pipeline import Fleet, running_fleet
 from benchmarks.results import COLD, EDITED, LIMIT, UNCHANGED, CaseResult
 
 _numbers = itertools.count(1)
@@ -23,21 +19,11 @@ _numbers = itertools.count(1)
 def limit_case(bench: Bench) -> CaseResult:
     """Run the limit once, cold."""
     with bench.environment() as environment:
-        argv = [sys.executable, "-m", "benchmarks.limit", str(bench.corpus.root)]
         servers = bench.servers()
         measure.reset_peaks(servers)
         before = measure.cpu_seconds(servers)
         with bench.services.counted(environment["DATABASE_URL"]) as counted:
-            process = subprocess.Popen(argv, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE)
-            try:
-                said, _ = process.communicate()
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-        if process.returncode:
-            raise SystemExit("benchmarks: the limit failed; what it says stands above.")
-        found: dict[str, Any] = json.loads(said)
+            found = bench.run("limit", str(bench.corpus.root), environment=environment)
         outcome = read_outcome(environment, UUID(found["project"]), found["failed"], schema="bench,public")
         return CaseResult(
             side=LIMIT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.cases import limit_case, pipeline_cases
@@ -30,6 +31,16 @@ def measured(bench: Bench, repeat: int, say: Say) -> Iterator[CaseResult]:
                 require_same(limit, result, len(bench.corpus.edited))
                 say(_line(number, result))
                 yield result
+
+
+def profiled(bench: Bench, say: Say) -> dict[str, Any]:
+    """Return where the time of limit and pipeline goes, by stage."""
+    found = {}
+    for side in ("limit", "pipeline"):
+        say(f"  profiling the {side}")
+        with bench.environment() as environment:
+            found[side] = bench.run(f"profile_{side}", str(bench.corpus.root), environment=environment)
+    return found
 
 
 def _line(number: int, result: CaseResult) -> str:

@@ -1,6 +1,6 @@
 """Measure the limit and the pipeline side by side, check that both did the same, and print what it took.
 
-python -m benchmarks.run [--dir DIR] [--latency-ms 50] [--repeat 3] [--json FILE] [--profile]
+python -m benchmarks.run [--dir DIR] [--latency-ms 50] [--repeat 3] [--profile] [--json FILE]
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from benchmarks import measure, report
 from benchmarks.bench import Bench
 from benchmarks.corpus import copy_corpus
 from benchmarks.pipeline import CHECKOUT
+from benchmarks.profiling import text_of
 from benchmarks.provider import running_provider
 from benchmarks.results import summarised
-from benchmarks.rounds import measured
+from benchmarks.rounds import measured, profiled
 from benchmarks.services import open_services
 
 _RESULTS = CHECKOUT / "benchmarks" / "results" / "latest.json"
@@ -42,10 +43,14 @@ def _run(given: argparse.Namespace, place: Path) -> None:
     _say(f"{len(corpus.paths)} files, {corpus.size / 1e6:.1f} MB, latency {given.latency_ms:g} ms; starting services")
     with open_services(place) as services, running_provider(given.latency_ms) as (url, process):
         bench = Bench(services, corpus, place, url, process.pid)
-        results = summarised(list(measured(bench, given.repeat, _say)))
-    print(report.tables(results))
+        results = summarised(list(measured(bench, given.repeat, _say))) if given.cases else []
+        profiles = profiled(bench, _say) if given.profile else {}
     about |= {"files": len(corpus.paths), "bytes": corpus.size, "latency_ms": given.latency_ms, "repeat": given.repeat}
-    report.write_json(report.as_json(results, about), given.json)
+    if results:
+        print(report.tables(results))
+    for side, stages in profiles.items():
+        print(f"\n{text_of(side, stages)}")
+    report.write_json({**report.as_json(results, about), "profile": profiles}, given.json)
     _say(f"wrote {given.json}")
 
 
@@ -54,6 +59,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--dir", type=Path, help="what to ingest (default: the standard library without its tests)")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="time of every provider call (default: 0)")
     parser.add_argument("--repeat", type=_positive, default=1, help="repetitions; medians are shown (default: 1)")
+    parser.add_argument("--profile", action="store_true", help="also name the hot spots of every stage")
+    parser.add_argument(
+        "--cases", action=argparse.BooleanOptionalAction, default=True, help="measure; --no-cases only profiles"
+    )
     parser.add_argument("--json", type=Path, default=_RESULTS, help="file for the results (default: %(default)s)")
     return parser
 
