@@ -13,10 +13,11 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MOBIUS := $(BIN)/mobius
 DIR ?=
 LATENCY_MS ?= 0
+N ?= 50000
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup ingest test lint bench format lock up down status purge clean
+.PHONY: help setup ingest test lint bench bench-files format lock up down status purge clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +59,9 @@ lint: setup ## Style, types, layering, sizes
 
 bench: setup ## Measure cost and speed beside the least possible, with DIR=, LATENCY_MS=, BENCH_ARGS=--help
 	@$(BIN)/python -m benchmarks.run $(if $(DIR),--dir "$(DIR)") --latency-ms $(LATENCY_MS) $(BENCH_ARGS)
+
+bench-files: setup ## Time the ingestion of N=50000 unchanged small files (takes minutes)
+	@$(BIN)/python -m benchmarks.many --files $(N) $(BENCH_ARGS)
 
 format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix .
