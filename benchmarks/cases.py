@@ -53,7 +53,7 @@ def pipeline_cases(bench: Bench, side: str, cpu: int, io: int) -> Iterator[CaseR
     with bench.environment() as environment:
         place = bench.place / f"fleet-{next(_numbers)}"
         with running_fleet(environment, place, cpu, io) as fleet:
-            wait_until_trusted()
+            wait_until_trusted(bench.corpus)
             yield pipeline_case(bench, fleet, side, COLD)
             yield pipeline_case(bench, fleet, side, UNCHANGED)
             before = bench.corpus.edit()

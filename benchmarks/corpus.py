@@ -98,9 +98,10 @@ def small_files(target: Path, count: int, directories: int = 500) -> Corpus:
     return Corpus(target, tuple(sorted(paths)), size)
 
 
-def wait_until_trusted() -> None:
-    """Wait until the status of files written just now proves their content, as it does for files at rest."""
-    time.sleep(RACY_NS / 1e9 + 0.1)
+def wait_until_trusted(corpus: Corpus) -> None:
+    """Wait until the status of all files proves their content, as it does for files at rest."""
+    newest = max((corpus.root / path).stat().st_ctime_ns for path in corpus.paths)
+    time.sleep(max(0, newest + RACY_NS - time.time_ns()) / 1e9 + 0.01)
 
 
 def _module(number: int) -> str:

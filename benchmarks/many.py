@@ -52,7 +52,7 @@ def _measured(bench: Bench, repeat: int) -> Iterator[CaseResult]:
         environment["MOBIUS_EMBEDDER"] = "lexical"
         place = bench.place / "fleet"
         with running_fleet(environment, place, settings.cpu_concurrency, settings.io_concurrency) as fleet:
-            wait_until_trusted()
+            wait_until_trusted(bench.corpus)
             for case in (COLD, *(f"{UNCHANGED} {number}" for number in range(1, repeat + 1))):
                 result = pipeline_case(bench, fleet, DEFAULTS, case)
                 wanted = len(bench.corpus.paths) if case == COLD else 0
