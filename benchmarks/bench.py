@@ -42,6 +42,8 @@ class Bench:
                 **self.services.environment,
                 "DATABASE_URL": database_url,
                 "MOBIUS_HOME": str(self.place / "no-stack-here"),
+                # Workers are killed in the end, and leave temporary directories.
+                "TMPDIR": str(self.place),
                 "MOBIUS_EMBEDDER": "openai",
                 "MOBIUS_OPENAI_MODEL": f"bench-{next(_models):04}",
                 "OPENAI_API_KEY": "benchmark",

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -30,20 +30,15 @@ import numpy as np
 _VECTORS = 1024
 
 
-class Provider(ThreadingHTTPServer):
-    """The server. ``latency``: seconds that every call takes; ``dims``: numbers in a vector."""
+class Answers:
+    """Ready-made answers with vectors of ``dims`` numbers."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, dims: int, latency: float) -> None:
-        super().__init__(("127.0.0.1", 0), _Exchange)
-        self.latency = latency
+    def __init__(self, dims: int) -> None:
         numbers = np.random.default_rng(1).standard_normal((_VECTORS, dims)).astype("<f4")
         numbers /= np.linalg.norm(numbers, axis=1, keepdims=True)
         self._encoded = [base64.b64encode(row.tobytes()) for row in numbers]
 
-    def answer(self, inputs: list[str]) -> bytes:
+    def body(self, inputs: Sequence[str]) -> bytes:
         """Return the body of the answer to a call."""
         items = [
             b'{"object":"embedding","index":%d,"embedding":"%s"}'
@@ -55,16 +50,28 @@ class Provider(ThreadingHTTPServer):
         return b'{"object":"list","model":"stub","usage":%s,"data":[%s]}' % (usage, b",".join(items))
 
 
+class _Provider(ThreadingHTTPServer):
+    """The server. ``latency``: seconds that every call takes."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, answers: Answers, latency: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Exchange)
+        self.answers = answers
+        self.latency = latency
+
+
 class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
-    server: Provider
+    server: _Provider
 
     def do_POST(self) -> None:
         began = time.monotonic()
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        body = self.server.answer(request["input"])
+        body = self.server.answers.body(request["input"])
         time.sleep(max(0.0, self.server.latency - (time.monotonic() - began)))
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -97,7 +104,7 @@ def main() -> None:
     parser.add_argument("--dims", type=int, default=1536)
     parser.add_argument("--latency-ms", type=float, default=0.0)
     given = parser.parse_args()
-    server = Provider(given.dims, given.latency_ms / 1000)
+    server = _Provider(Answers(given.dims), given.latency_ms / 1000)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}/v1", flush=True)
     sys.stdin.read()

@@ -88,7 +88,7 @@ class Services:
         result["messages"] = _pushes(broker) - before
         broker.close()
         logged = [path.read_text("utf-8", "replace") for path in (older, log) if path.exists()]
-        result["statements"] = _count("".join(logged).split("\n"), name)
+        result["statements"] = count_statements("".join(logged).split("\n"), name)
 
 
 @contextmanager
@@ -117,7 +117,8 @@ def _pushes(broker: redis.Redis) -> int:
     return int(statistics.get("cmdstat_lpush", {"calls": 0})["calls"])
 
 
-def _count(lines: list[str], database: str) -> Statements:
+def count_statements(lines: list[str], database: str) -> Statements:
+    """Count the statements that a database was sent since the last `START`, from lines of the server's log."""
     sent = [found[2] for line in lines if (found := _STATEMENT.match(line)) and found[1] == database]
     marks = [position for position, statement in enumerate(sent) if statement == START]
     if not marks:
