@@ -1,6 +1,6 @@
 """The pipeline as it is deployed: the local stack's own commands for dispatcher and workers, as real processes.
 
-Beat and Flower, which take no part in taking files in, are left out. The time of a case is that of the command
+Whatever takes no part in taking files in (beat, Flower, API) is left out. The time of a case is that of the command
 ``mobius ingest TREE``, from its start until it returns with everything indexed.
 """
 
@@ -25,7 +25,7 @@ from worker.local.state import Home
 CHECKOUT = Path(__file__).resolve().parent.parent
 PROJECT = "bench"
 _WARM_UP = "warm-up"
-_LEFT_OUT = ("beat", "flower")
+_TAKE_PART = ("dispatcher", "worker-")
 #: What a process logs when it works.
 _READY = {"dispatcher": "dispatcher_started"}
 _WORKER_READY = " ready."
@@ -139,8 +139,8 @@ def running_fleet(environment: Mapping[str, str], place: Path, cpu: int, io: int
     place.mkdir()
     fleet = Fleet(environment, place)
     try:
-        for spec in specs(Home.at(place), FleetOptions(cpu, io), 0, ()):
-            if spec.name not in _LEFT_OUT:
+        for spec in specs(Home.at(place), FleetOptions(cpu, io), flower_port=0, api_port=0, services=()):
+            if spec.name.startswith(_TAKE_PART):
                 fleet.start(spec.name, spec.argv)
         fleet.wait_until_ready()
         fleet.warm_up(max(cpu, io))
