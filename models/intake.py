@@ -15,12 +15,20 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from models.leases import storable
-from models.planning_lock import PlanTakenOver, lock_source, unlock_source
+from models.planning_lock import lock_source, unlock_source
 from models.session import transaction, translated
 from models.transitions import document_move
+from pipeline.errors import storable
 from pipeline.identity import document_id
-from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
+from pipeline.intake import (
+    AcceptedDeletion,
+    AcceptedDocument,
+    BrokenDocument,
+    OpenRun,
+    PlanSummary,
+    PlanTakenOver,
+    SourceRef,
+)
 from pipeline.plan import KnownDocument
 from pipeline.states import DOCUMENT_TRANSITIONS, DocumentEvent
 from pipeline.types import Priority, Stage

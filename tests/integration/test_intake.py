@@ -9,10 +9,9 @@ import psycopg
 import pytest
 from harness.bench import SUMMARY, Bench
 
-from models.planning_lock import PlanTakenOver, SourceBusy
 from pipeline.errors import ServiceUnavailable
 from pipeline.identity import document_id, revision_of
-from pipeline.intake import AcceptedDeletion, BrokenDocument, PlanSummary
+from pipeline.intake import AcceptedDeletion, BrokenDocument, PlanSummary, PlanTakenOver, SourceBusy
 from pipeline.plan import KnownDocument
 from pipeline.types import Priority
 
