@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from harness.dying_ledger import Died, DyingLedger
+from harness.dying_caller import Died, DyingCaller
 from harness.eventful_index import EventfulIndex
 from harness.revisions import functions
 from harness.steps import Steps
@@ -242,7 +242,7 @@ def test_an_index_that_goes_away_at_any_step_is_found_in_order_later(bench: Step
 def test_a_crash_between_commit_and_finish_is_finished_by_the_next(bench: Steps, content: str | None) -> None:
     ingest(bench, functions("one", "two"))
     living = bench.context
-    bench.context = replace(living, ledger=DyingLedger(bench.ledger, name="finish_slice"))
+    bench.context = replace(living, ledger=DyingCaller(bench.ledger, name="finish_slice"))
     with pytest.raises(Died):
         ingest(bench, content)
     bench.context = living
