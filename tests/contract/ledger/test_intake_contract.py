@@ -10,7 +10,7 @@ from pipeline.identity import document_id, revision_of
 from pipeline.intake import AcceptedDeletion, BrokenDocument
 from pipeline.plan import KnownDocument
 from pipeline.states import DocumentState
-from pipeline.types import Priority, Stage
+from pipeline.types import Failure, Priority, Stage
 
 VERSIONS = "versions-1"
 
@@ -187,6 +187,13 @@ def test_a_file_status_is_remembered_for_the_generation_it_was_seen_at(bench: St
     assert {path: document.stat for path, document in known(bench).items()} == {"a.txt": "1:2:3:4:5", "b.txt": None}
 
 
+def test_the_file_status_of_a_deleted_document_is_forgotten(bench: Steps) -> None:
+    bench.ingest({"a.txt": "1"})
+    bench.intake.refresh_stats([(bench.document("a.txt"), 1, "1:2:3:4:5")])
+    bench.delete("a.txt")
+    assert bench.only_document().stat == ""
+
+
 # --- known documents
 
 
@@ -226,6 +233,27 @@ def test_a_document_is_current_once_it_is_indexed_by_the_present_versions(bench:
     assert not known(bench, "versions-2")["a.txt"].is_current
     bench.ingest({"a.txt": "newer"})
     assert not known(bench)["a.txt"].is_current
+
+
+def test_a_document_is_in_flight_from_its_acceptance_to_its_end(bench: Steps) -> None:
+    bench.ingest({"a.txt": "text"})
+    claim = bench.claim_at(Stage.EMBED)
+    assert known(bench)["a.txt"].is_in_flight
+    bench.ledger.commit_embedded(claim, [Failure(bench.document("a.txt"), "InputRejected", "")])
+    assert not known(bench)["a.txt"].is_in_flight
+    bench.ingest({"a.txt": "newer"})
+    assert known(bench)["a.txt"].is_in_flight
+    bench.finish()
+    assert not known(bench)["a.txt"].is_in_flight
+
+
+def test_a_new_revision_forgets_the_trouble_of_the_one_before(bench: Steps) -> None:
+    bench.ingest({"a.txt": "text"})
+    failure = Failure(bench.document("a.txt"), "InputRejected", "shorten the file")
+    bench.ledger.commit_embedded(bench.claim_at(Stage.EMBED), [failure])
+    assert bench.only_document().error == "InputRejected"
+    bench.ingest({"a.txt": "shorter"})
+    assert (bench.only_document().error, bench.only_document().message) == ("", "")
 
 
 def test_more_documents_than_one_fetch_come_complete_and_as_they_were_at_the_first(bench: Steps) -> None:

@@ -45,6 +45,13 @@ def test_another_revision_or_a_finished_slice_is_not_joined(bench: Steps) -> Non
     assert ask_again(bench)[1] == frozenset()
 
 
+def test_a_revision_that_was_overtaken_is_not_joined_though_its_slice_is_under_way(bench: Steps) -> None:
+    bench.ingest({"a.py": TEXT})
+    bench.ingest({"a.py": functions("other")})
+    assert ask_again(bench)[1] == frozenset()
+    assert ask_again(bench, content=functions("other"))[1] == {"a.py"}
+
+
 def test_both_runs_see_the_failure_of_what_they_wait_for_but_there_is_one_dead_letter(bench: Steps) -> None:
     bench.ingest({"a.py": TEXT})
     claim = bench.claim()

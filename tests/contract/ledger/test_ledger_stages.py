@@ -196,6 +196,21 @@ def _interrupt() -> None:
     raise KeyError
 
 
+@pytest.mark.parametrize("action", list(Action))
+def test_nothing_is_said_to_be_done_that_was_not_committed(bench: Steps, action: Action) -> None:
+    bench.ingest({"a.py": TEXT})
+    bench.finish()
+    if action is Action.DELETE:
+        bench.delete("a.py")
+    else:
+        bench.ingest({"a.py": functions("newer")})
+    bench.ledger.finish_slice(bench.claim_at(Stage.UPSERT), [], [])
+    document = bench.only_document()
+    assert document.state.value == ("deleting" if action is Action.DELETE else "pending")
+    assert (document.generation, document.indexed_generation) == (2, 1)
+    assert bench.outcomes() == ["indexed", "pending"]
+
+
 def test_a_run_that_waits_for_a_slice_does_not_double_its_documents(bench: Steps) -> None:
     bench.ingest({"a.py": TEXT})
     claim = bench.claim()
