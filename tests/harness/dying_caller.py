@@ -1,4 +1,4 @@
-"""A port whose caller dies at one of its calls: before it is made, or with the answer still on the wire."""
+"""A port whose caller dies, or is failed, at one call: before it is made, or with the answer still on the wire."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ class Died(BaseException):
 class DyingCaller:
     """Passes every call on to a port, until the ``nth`` (from 1) call of that name; without a name, of any.
 
-    ``after``: that call is made, and its caller dies before it hears of it. ``calls`` are the names that were called.
+    That one raises ``error``, by default the death of the caller. ``after``: it is made, and its caller does not hear
+    of it. ``calls`` are the names that were called.
     """
 
-    def __init__(self, port: Any, *, nth: int = 1, name: str = "", after: bool = False) -> None:
+    def __init__(
+        self, port: Any, *, nth: int = 1, name: str = "", after: bool = False, error: BaseException | None = None
+    ) -> None:
         self.calls: list[str] = []
         self._port = port
         self._nth = nth
         self._name = name
         self._after = after
+        self._error = error or Died()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
@@ -31,10 +35,10 @@ class DyingCaller:
             self.calls.append(name)
             is_last = self._is_last(name)
             if is_last and not self._after:
-                raise Died
+                raise self._error
             answer = found(*args, **kwargs)
             if is_last:
-                raise Died
+                raise self._error
             return answer
 
         return passed_on
