@@ -6,12 +6,13 @@ All of it runs in this process over the shipped fakes, so that every single call
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from celery.exceptions import Reject
-from harness.dying_caller import Died, DyingCaller
+from harness.dying_caller import Died, DyingCaller, die
 from harness.fake_bench import FakeBench
 from harness.in_process import (
     AFTER,
@@ -22,15 +23,17 @@ from harness.in_process import (
     outcomes,
     recover,
     run_stage,
+    texts,
     work_off,
     world,
 )
+from harness.revisions import functions
 from harness.steps import following
 
 from pipeline.errors import ServiceUnavailable
 from pipeline.states import SliceState
 from pipeline.types import Token
-from tasks.base import IngestApp
+from tasks.base import IngestApp, StageContext
 from tasks.queues import task_name
 
 #: The calls that dispatcher and worker make; each of them must have been the last one of a process.
@@ -158,29 +161,45 @@ def test_a_sweep_that_dies_is_made_good_by_the_next() -> None:
 # --- whoever is failed
 
 
-def deliver(app: IngestApp, token: Token) -> None:
-    """Deliver a slice's messages as Celery does: a link that is rejected or fails ends its chain."""
-    for stage in token.stage.following():
-        try:
-            app.tasks[task_name(stage)](str(token.slice_id), stage.value, token.seq)
-        except (Reject, ServiceUnavailable):
-            return
-        token = Token(token.slice_id, stage, token.seq + 1)
+def be_away() -> None:
+    raise ServiceUnavailable("A service")
+
+
+class Worker:
+    """Celery with the stages' own policy, made once; each delivery has the context of the moment."""
+
+    def __init__(self) -> None:
+        self._contexts: list[StageContext] = []
+        self._app = IngestApp("test", build_context=lambda: self._contexts[-1], set_as_current=False)
+
+    def deliver(self, context: StageContext, token: Token) -> None:
+        """Deliver a slice's messages as Celery does: a link that is rejected or fails ends its chain."""
+        self._contexts.append(context)
+        self._app._contexts.clear()
+        for stage in token.stage.following():
+            try:
+                self._app.tasks[task_name(stage)](str(token.slice_id), stage.value, token.seq)
+            except (Reject, ServiceUnavailable):
+                return
+            token = Token(token.slice_id, stage, token.seq + 1)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Worker:
+    return Worker()
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it is made", "before it is answered"])
 @pytest.mark.parametrize("port", ["ledger", "index"])
 def test_a_service_that_goes_away_at_any_call_changes_nothing_in_the_end(
-    undisturbed: Undisturbed, port: str, after: bool
+    worker: Worker, undisturbed: Undisturbed, port: str, after: bool
 ) -> None:
     met: set[str] = set()
     for nth in itertools.count(1):
         bench = settled()
-        caller = DyingCaller(getattr(bench.context, port), nth=nth, after=after, error=ServiceUnavailable("A service"))
-        context = replace(bench.context, **{port: caller})
-        app = IngestApp("test", build_context=lambda context=context: context, set_as_current=False)
+        caller = DyingCaller(getattr(bench.context, port), nth=nth, after=after, event=be_away)
         for token in bench.ledger.take_ready(100, oldest_first=False):
-            deliver(app, token)
+            worker.deliver(replace(bench.context, **{port: caller}), token)
         if len(caller.calls) < nth:
             break
         met.add(caller.calls[nth - 1])
@@ -192,3 +211,39 @@ def test_a_service_that_goes_away_at_any_call_changes_nothing_in_the_end(
         assert outcomes(bench) == undisturbed.outcomes, where
         assert len(bench.embedder.bought) <= undisturbed.bought + CALL, f"{where}: more than one call was lost"
     assert met == CALLED[port] - {"take_ready"}
+
+
+# --- whoever is overtaken
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it is made", "before it is answered"])
+@pytest.mark.parametrize("port", ["ledger", "index"])
+@pytest.mark.parametrize("is_processed", [False, True], ids=["accepted", "processed"])
+@pytest.mark.parametrize("dies", [False, True], ids=["lives", "dies"])
+def test_a_newer_revision_that_comes_at_any_call_is_all_that_is_left(
+    worker: Worker, port: str, after: bool, is_processed: bool, dies: bool
+) -> None:
+    for nth in itertools.count(1):
+        bench = fresh_bench()
+        bench.ingest({"a.py": functions("one", "two", "three")})
+        work_off(bench.context)
+        bench.ingest({"a.py": functions("overtaken", "one", "three")})
+
+        def overtake(bench: FakeBench = bench) -> None:
+            bench.ingest({"a.py": functions("one", "two", "newest")})
+            if is_processed:
+                work_off(bench.context)
+            if dies:
+                die()
+
+        caller = DyingCaller(getattr(bench.context, port), nth=nth, after=after, event=overtake)
+        with suppress(Died):
+            worker.deliver(replace(bench.context, **{port: caller}), bench.take())
+        if len(caller.calls) < nth:
+            break
+        where = f"call {nth} of the {port}: {caller.calls[nth - 1]}"
+        recover(bench)
+        world(bench)
+        assert texts(bench) == {"a.py": ["one", "two", "newest"]}, where
+        assert bench.outcomes()[1] in {"superseded", "indexed"}, where
+    assert nth > len(CALLED[port])
