@@ -118,7 +118,8 @@ class Ledger(Protocol):
     """The truth, as the stages and the dispatcher need it. Every method is one transaction.
 
     Methods that take a claim and commit a stage, or reserve what is to be paid for, write nothing and raise
-    ``ClaimLost`` when the lease was taken over. Every method raises ``ServiceUnavailable`` when the store does not answer.
+    ``ClaimLost`` when the lease was taken over. Every method raises ``ServiceUnavailable`` when the store does not
+    answer.
     """
 
     def claim(self, token: Token, worker: str, lease_seconds: float) -> Claim | None:
