@@ -31,7 +31,6 @@ from harness.revisions import functions
 from harness.steps import following
 
 from pipeline.errors import ServiceUnavailable
-from pipeline.states import SliceState
 from pipeline.types import Token
 from tasks.base import IngestApp, StageContext
 from tasks.queues import task_name
@@ -203,7 +202,7 @@ def test_a_service_that_goes_away_at_any_call_changes_nothing_in_the_end(
         if len(caller.calls) < nth:
             break
         met.add(caller.calls[nth - 1])
-        handed_back = [row for row in bench.slices() if row.state is SliceState.READY]
+        handed_back = [row for row in bench.slices() if row.state.value == "ready"]
         assert [row.attempts for row in handed_back] == [0] * len(handed_back), "an outage is no attempt"
         recover(bench)
         where = f"call {nth} of the {port}: {caller.calls[nth - 1]}"
