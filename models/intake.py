@@ -15,12 +15,20 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from models.leases import storable
-from models.planning_lock import PlanTakenOver, lock_source, unlock_source
+from models.planning_lock import lock_source, unlock_source
 from models.session import transaction, translated
 from models.transitions import document_move
+from pipeline.errors import storable
 from pipeline.identity import document_id
-from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
+from pipeline.intake import (
+    AcceptedDeletion,
+    AcceptedDocument,
+    BrokenDocument,
+    OpenRun,
+    PlanSummary,
+    PlanTakenOver,
+    SourceRef,
+)
 from pipeline.plan import KnownDocument
 from pipeline.states import DOCUMENT_TRANSITIONS, DocumentEvent
 from pipeline.types import Priority, Stage
@@ -186,8 +194,7 @@ class Intake:
         }
         with self._accepting(run) as connection:
             rows = connection.execute(_ACCEPT_DELETIONS, columns).all()
-            if rows:
-                _add_slice(connection, run, Stage.UPSERT, "delete", [(*row, False) for row in rows])
+            _add_slice(connection, run, Stage.UPSERT, "delete", [(*row, False) for row in rows])
 
     def record_broken(self, run: OpenRun, broken: Sequence[BrokenDocument]) -> None:
         """Record files that could not be read as failed in this run."""
@@ -204,9 +211,13 @@ class Intake:
 
     def refresh_stats(self, stats: Sequence[tuple[UUID, int, str]]) -> None:
         """Remember newer file status of unchanged documents: (document id, generation, stat)."""
-        ids, generations, keys = (list(column) for column in zip(*stats, strict=True))
+        columns = {
+            "ids": [document for document, _, _ in stats],
+            "generations": [generation for _, generation, _ in stats],
+            "stats": [stat for _, _, stat in stats],
+        }
         with transaction(self._engine) as connection:
-            connection.execute(_REFRESH_STATS, {"ids": ids, "generations": generations, "stats": keys})
+            connection.execute(_REFRESH_STATS, columns)
 
     def close(self, run: OpenRun, summary: PlanSummary) -> None:
         """End the planning of a run; from here on its state is that of its documents.
@@ -246,6 +257,8 @@ class Intake:
 def _add_slice(
     connection: Connection, run: OpenRun, stage: Stage, action: str, rows: list[tuple[UUID, int, bytes | None, bool]]
 ) -> None:
+    if not rows:
+        return
     slice_id = uuid4()
     values = {"slice": slice_id, "run": run.id, "stage": stage.value, "priority": _RANK[run.priority]}
     ids, generations, revisions, news = (list(column) for column in zip(*rows, strict=True))

@@ -13,12 +13,9 @@ from sqlalchemy import Connection, Engine, text
 
 from models.session import transaction
 from models.transitions import document_move, slice_move
-from pipeline.errors import ClaimLost
+from pipeline.errors import ClaimLost, storable
 from pipeline.states import DocumentEvent, SliceEvent
 from pipeline.types import Claim, Failure, Scope, Stage, Token
-
-#: Characters of an error message that are kept.
-MESSAGE_LENGTH = 2_000
 
 _CLAIM = text(
     slice_move(
@@ -149,11 +146,6 @@ def record_failures(connection: Connection, claim: Claim, failures: Sequence[Fai
     }
     connection.execute(_FAIL_OUTCOMES, values)
     connection.execute(_FAIL_DOCUMENTS, {"slice": claim.token.slice_id, "ids": ids})
-
-
-def storable(message: str) -> str:
-    """Return a message that fits a text column: bounded, without the NUL and half surrogates that Postgres refuses."""
-    return message.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:MESSAGE_LENGTH]
 
 
 def _token(token: Token) -> dict[str, object]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from pipeline.errors import TransientError
+from pipeline.intake import SourceBusy
 
 #: Seconds between two looks at a source that another producer is planning.
 POLL = 0.2
@@ -22,14 +22,6 @@ LOCK_KEY = "hashtextextended('plan:' || CAST({source} AS text), 0)"
 _KEY = LOCK_KEY.format(source="CAST(:source AS uuid)")
 _TRY_LOCK = text(f"SELECT pg_try_advisory_lock({_KEY})")
 _UNLOCK = text(f"SELECT pg_advisory_unlock({_KEY})")
-
-
-class SourceBusy(TransientError):
-    """Another ingestion is planning this source; wait for it to finish, or look at it with `mobius runs`."""
-
-
-class PlanTakenOver(TransientError):
-    """The connection that held the source was lost and its plan given up; what was accepted goes on; run it again."""
 
 
 def lock_source(connection: Connection, source_id: UUID, patience: float, on_wait: Callable[[], None]) -> None:

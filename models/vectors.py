@@ -80,9 +80,17 @@ class Embeddings:
         return [EmbedWork(DocumentRef(*row[:5]), zlib.decompress(row[5]), row[6], row[7]) for row in rows]
 
     def reserve_embeddings(self, claim: Claim, model: EmbeddingModel, hashes: Sequence[bytes]) -> Reservation:
-        """Reserve the inputs that nobody has bought or is buying; committed before the first call is made."""
+        """Reserve the inputs that nobody has bought or is buying; committed before the first call is made.
+
+        A reservation belongs to the slice, so a worker that lost it may not make one: it would buy everything that
+        its successor is buying.
+
+        Raises:
+            ClaimLost: The lease was taken over; nothing was reserved.
+        """
         values = {"model": model_id(model.key), "slice": claim.token.slice_id}
         with transaction(self._engine) as connection:
+            fence(connection, claim)
             wanted = list(connection.execute(_UNBOUGHT, {**values, "hashes": sorted(set(hashes))}).scalars())
             if not wanted:
                 return Reservation(frozenset(), frozenset())

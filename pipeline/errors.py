@@ -24,6 +24,9 @@ The docstring of a class is its default message.
 
 from __future__ import annotations
 
+#: Characters of an error message that are kept.
+MESSAGE_LENGTH = 2_000
+
 
 class IngestError(Exception):
     """Ingestion failed."""
@@ -103,3 +106,8 @@ class UnknownProject(MisconfiguredError):
 
 class ClaimLost(Exception):
     """The lease on this stage was taken over; nothing was written."""
+
+
+def storable(message: str) -> str:
+    """Return a message that fits a text column: bounded, without the NUL and half surrogates that Postgres refuses."""
+    return message.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:MESSAGE_LENGTH]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from pipeline.errors import TransientError
 from pipeline.types import Priority, Scope
+
+
+class SourceBusy(TransientError):
+    """Another ingestion is planning this source; wait for it to finish, or look at it with `mobius runs`."""
+
+
+class PlanTakenOver(TransientError):
+    """The connection that held the source was lost and its plan given up; what was accepted goes on; run it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The narrow doors between the domain and the world: what the stages need of an index, an embedder and a ledger.
 
-Adapters translate a vendor's errors into ``pipeline.errors`` at the boundary. ``pipeline.testing`` ships a fake of
-the index and of the embedder; the same contract tests run on the fakes and on the real adapters.
+Adapters translate a vendor's errors into ``pipeline.errors`` at the boundary. ``pipeline.testing`` ships fakes of
+index, embedder, ledger and intake; the same contract tests run on these and on the real adapters.
 """
 
 from __future__ import annotations
@@ -117,8 +117,9 @@ class Index(Protocol):
 class Ledger(Protocol):
     """The truth, as the stages and the dispatcher need it. Every method is one transaction.
 
-    Methods that take a claim and commit a stage write nothing and raise ``ClaimLost`` when the lease was taken
-    over. Every method raises ``ServiceUnavailable`` when the store does not answer.
+    Methods that take a claim and commit a stage, or reserve what is to be paid for, write nothing and raise
+    ``ClaimLost`` when the lease was taken over. Every method raises ``ServiceUnavailable`` when the store does not
+    answer.
     """
 
     def claim(self, token: Token, worker: str, lease_seconds: float) -> Claim | None:

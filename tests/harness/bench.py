@@ -1,152 +1,165 @@
-"""One database and the steps of producers, dispatcher and workers, which a test takes one at a time.
-
-The ledger is the real one; index and embedder are the shipped fakes, so that a test can stop between any two steps.
-"""
+"""The steps of a test over the real ledger, on the test's own database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from harness.database import Database
-from harness.eventful_index import EventfulIndex
-from harness.revisions import accepted
-from harness.stage_context import STAGES, stage_context
+from harness.steps import SUMMARY, Files, Steps, following
+from sqlalchemy import update
 
+from models.base import Base
 from models.intake import Intake
 from models.ledger import PostgresLedger
 from models.sources import Sources
-from pipeline.identity import document_id
-from pipeline.intake import AcceptedDeletion, AcceptedDocument, OpenRun, PlanSummary, SourceRef
-from pipeline.testing import RecordingEmbedder
-from pipeline.types import Claim, Priority, Stage, Token
+from pipeline.intake import PlanSummary, SourceRef
+from pipeline.states import DocumentState, Outcome, PlanState, SliceState
+from pipeline.testing.ledger_rows import ChunkRow, DeadLetterRow, DocumentRow, RunDocumentRow, RunRow, SliceRow
+from pipeline.types import Action, Chunk, Priority, Stage
 
-#: One slice's files: path to content.
-Files = Mapping[str, str | bytes]
+__all__ = ["SUMMARY", "Bench", "Files", "following"]
 
-SUMMARY = PlanSummary(seen=0, unchanged=0, skipped={}, withheld=0, message="", is_complete=True)
+_WORDS: dict[tuple[type, str], Any] = {
+    (SliceRow, "stage"): Stage,
+    (SliceRow, "state"): SliceState,
+    (SliceRow, "priority"): list(Priority).__getitem__,
+    (DocumentRow, "state"): DocumentState,
+    (RunDocumentRow, "action"): Action,
+    (RunDocumentRow, "outcome"): Outcome,
+    (DeadLetterRow, "stage"): Stage,
+}
+_TABLES = ("runs", "slices", "documents", "run_documents", "blobs", "outlines", "chunk_sets", "chunks", "models")
+_CHUNK = (
+    'SELECT c.id, ordinal, start_byte AS start, end_byte AS "end", start_line, end_line, kind, name, scope, metadata,'
+    " text_hash, embed_hash, document_id, model_id, c.generation, retired_at FROM chunks c"
+    " ORDER BY document_id, ordinal"
+)
 
 
-class Bench(Database):
+class Bench(Steps, Database):
     """Everything about one test's database; ``close`` it at the end."""
 
     def __init__(self, database_url: str, *, max_attempts: int = 3) -> None:
-        super().__init__(database_url)
+        Database.__init__(self, database_url)
         self.ledger = PostgresLedger(self.engine, max_attempts=max_attempts)
         self.intake = Intake(self.engine)
         self.sources = Sources(self.engine)
         self.source = self.sources.resolve("tenant", "project", "source", "/root")
-        self.embedder = RecordingEmbedder()
-        self.index = EventfulIndex(self.embedder.model)
-        self.context = stage_context(self.ledger, self.index, self.embedder)
+        Steps.__init__(self)
 
-    # --- what producers do
+    def close(self) -> None:
+        """Release the connections."""
+        Database.close(self)
 
-    @contextmanager
-    def plan(
-        self,
-        source: SourceRef | None = None,
-        priority: Priority = Priority.NORMAL,
-        summary: PlanSummary = SUMMARY,
-    ) -> Iterator[OpenRun]:
-        """Open a run; it is closed when the block ends well."""
-        with self.intake.planning(source or self.source, priority, patience=0.0, on_wait=lambda: None) as run:
-            yield run
-            self.intake.close(run, summary)
+    # --- what the ledger remembers
 
-    def ingest(self, *slices: Files, source: SourceRef | None = None, priority: Priority = Priority.NORMAL) -> OpenRun:
-        """Accept files, each argument as one slice."""
-        with self.plan(source, priority) as run:
-            for files in slices:
-                self.accept(run, files)
-        return run
-
-    def accept(self, run: OpenRun, files: Files) -> None:
-        """Accept files as one slice of an open run."""
-        self.intake.accept(run, [self.accepted(run.source, *item) for item in files.items()])
-
-    def delete(self, *paths: str) -> OpenRun:
-        """Accept deletions as one slice, at the generations the documents have now."""
-        ids = [self.document(path) for path in paths]
-        with self.plan() as run:
-            self.intake.accept_deletions(run, [AcceptedDeletion(each, self.generation(each)) for each in ids])
-        return run
-
-    def document(self, path: str) -> UUID:
-        """Return the id of a document of the bench's own source."""
-        return document_id(self.source.id, path)
+    def another_source(self, name: str) -> SourceRef:
+        """See `Steps`."""
+        return self.sources.resolve("tenant", "project", name, f"/{name}")
 
     def generation(self, document: UUID) -> int:
-        """Return a document's newest generation; 0 for one that does not exist."""
-        return sum(
-            row["generation"] for row in self.rows("SELECT generation FROM documents WHERE id = :id", id=document)
+        """See `Steps`."""
+        rows = self.rows("SELECT generation FROM documents WHERE id = :id", id=document)
+        return sum(row["generation"] for row in rows)
+
+    def documents(self) -> list[DocumentRow]:
+        """See `Steps`."""
+        return [_row(DocumentRow, row) for row in self.rows("SELECT * FROM documents ORDER BY path, source_id")]
+
+    def slices(self) -> list[SliceRow]:
+        """See `Steps`."""
+        return [_row(SliceRow, row) for row in self.rows("SELECT * FROM slices ORDER BY created_at, id")]
+
+    def runs(self) -> list[RunRow]:
+        """See `Steps`."""
+        return [_run(row) for row in self.rows("SELECT * FROM runs ORDER BY created_at")]
+
+    def run_documents(self) -> list[RunDocumentRow]:
+        """See `Steps`."""
+        sql = "SELECT * FROM run_documents ORDER BY generation, document_id, run_id"
+        return [_row(RunDocumentRow, row) for row in self.rows(sql)]
+
+    def chunks(self) -> list[ChunkRow]:
+        """See `Steps`."""
+        return [_chunk(row) for row in self.rows(_CHUNK)]
+
+    def dead_letters(self) -> list[DeadLetterRow]:
+        """See `Steps`."""
+        return [_row(DeadLetterRow, row) for row in self.rows("SELECT * FROM dead_letters ORDER BY created_at")]
+
+    def chunk_sets(self) -> set[tuple[UUID, int]]:
+        """See `Steps`."""
+        return {(row["document_id"], row["generation"]) for row in self.rows("SELECT * FROM chunk_sets")}
+
+    def blobs(self) -> set[bytes]:
+        """See `Steps`."""
+        return {bytes(row["sha256"]) for row in self.rows("SELECT sha256 FROM blobs")}
+
+    def models(self) -> dict[str, int]:
+        """See `Steps`."""
+        return {row["name"]: row["header_version"] for row in self.rows("SELECT * FROM models")}
+
+    def reserved(self) -> set[bytes]:
+        """See `Steps`."""
+        return {bytes(row["embed_hash"]) for row in self.rows("SELECT embed_hash FROM embeddings WHERE vector IS NULL")}
+
+    def snapshot(self) -> dict[str, Any]:
+        """See `Steps`."""
+        tables: dict[str, Any] = {name: self.table(name) for name in (*_TABLES, "dead_letters")}
+        sql = "SELECT model_id, embed_hash, claimed_by, vector::text FROM embeddings ORDER BY model_id, embed_hash"
+        return {**tables, "embeddings": self.rows(sql)}
+
+    # --- what a test does behind the ledger's back
+
+    def now(self) -> float:
+        """See `Steps`."""
+        return float(self.one("SELECT extract(epoch FROM clock_timestamp())"))
+
+    def change(self, table: str, key: UUID, **values: object) -> None:
+        """See `Steps`."""
+        found = Base.metadata.tables[table]
+        times = {name: datetime.fromtimestamp(value, UTC) for name, value in values.items() if isinstance(value, float)}
+        with self.engine.begin() as connection:
+            connection.execute(update(found).where(found.c.id == key).values({**values, **times}))
+
+    def pass_time(self, seconds: float) -> None:
+        """See `Steps`. The server's clock cannot be moved, so everything that is held against it is."""
+        self.rows(
+            "UPDATE slices SET lease_until = lease_until - t.passed, not_before = not_before - t.passed,"
+            " dispatched_at = dispatched_at - t.passed, created_at = created_at - t.passed"
+            " FROM (SELECT make_interval(secs => :seconds) AS passed) AS t",
+            seconds=seconds,
         )
 
-    def accepted(self, source: SourceRef, path: str, content: str | bytes) -> AcceptedDocument:
-        """Return what a plan would hand to the ledger for a file."""
-        return accepted(path, content, is_new=self.generation(document_id(source.id, path)) == 0)
-
-    # --- what dispatcher and workers do
-
-    def take(self) -> Token:
-        """Dispatch the only slice that is ready."""
-        (token,) = self.ledger.take_ready(100, oldest_first=True)
-        return token
-
-    def claim(self, token: Token | None = None, lease_seconds: float = 60.0) -> Claim:
-        """Claim a dispatched slice; without a token the only ready one."""
-        claim = self.ledger.claim(token or self.take(), self.context.worker, lease_seconds)
-        assert claim is not None, "the token is not current"
-        return claim
-
-    def work(self, claim: Claim) -> dict[str, int]:
-        """Run the claimed stage, as its task would."""
-        counts: dict[str, int] = STAGES[claim.token.stage].run(self.context, claim)
-        return counts
-
-    def claim_at(self, stage: Stage, token: Token | None = None) -> Claim:
-        """Work a slice (without a token the only ready one) up to a stage and return the claim of that stage."""
-        claim = self.claim(token)
-        while claim.token.stage is not stage:
-            self.work(claim)
-            claim = self.claim(following(claim.token))
-        return claim
-
-    def finish(self) -> None:
-        """Work off everything that is ready."""
-        while tokens := self.ledger.take_ready(100, oldest_first=False):
-            for token in tokens:
-                self.work(self.claim_at(Stage.UPSERT, token))
-
-    def expire(self, claim: Claim) -> None:
-        """Let a claim's lease end now."""
-        self.rows("UPDATE slices SET lease_until = now() - interval '1 s' WHERE id = :id", id=claim.token.slice_id)
-
-    # --- what must hold
-
-    def committed(self) -> dict[UUID, int]:
-        """Return the committed chunks: id to the generation that wrote the point."""
-        return {
-            row["id"]: row["generation"]
-            for row in self.rows("SELECT id, generation FROM chunks WHERE retired_at IS NULL")
-        }
-
-    def assert_index_is_true(self) -> None:
-        """Check that the index holds exactly the committed chunks as they were committed, and no row is left over."""
-        assert {point.id: point.generation for point in self.index.points.values()} == self.committed()
-        rows = self.rows(
-            "SELECT c.id, c.start_line, c.end_line, c.embed_hash, d.path FROM chunks c"
-            " JOIN documents d ON d.id = c.document_id WHERE c.retired_at IS NULL"
-        )
-        for row in rows:
-            payload = self.index.points[row["id"]].payload
-            assert payload["path"] == row["path"]
-            assert payload["embed_hash"] == row["embed_hash"].hex()
-            assert (payload["start_line"], payload["end_line"]) == (row["start_line"], row["end_line"])
-        assert self.rows("SELECT 1 FROM chunks WHERE retired_at IS NOT NULL") == []
+    def forget_chunk_sets(self, document: UUID) -> None:
+        """See `Steps`."""
+        self.rows("DELETE FROM chunk_sets WHERE document_id = :document", document=document)
 
 
-def following(token: Token) -> Token:
-    """Return the token of the next link of the same chain."""
-    return Token(token.slice_id, token.stage.following()[1], token.seq + 1)
+def _row(kind: type[Any], row: dict[str, Any]) -> Any:
+    return kind(**{field.name: _value(kind, field.name, row[field.name]) for field in fields(kind)})
+
+
+def _value(kind: type[Any], name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    convert = _WORDS.get((kind, name))
+    return convert(value) if convert is not None else value
+
+
+def _run(row: dict[str, Any]) -> RunRow:
+    summary = PlanSummary(**{field.name: row[field.name] for field in fields(PlanSummary)})
+    state = PlanState(row["plan_state"])
+    priority = list(Priority)[row["priority"]]
+    return RunRow(row["id"], row["source_id"], priority, state, summary if state is PlanState.PLANNED else None)
+
+
+def _chunk(row: dict[str, Any]) -> ChunkRow:
+    known = {field.name: row[field.name] for field in fields(Chunk) if field.name in row}
+    details = {name: tuple(values) for name, values in row["metadata"].items()}
+    chunk = Chunk(**{**known, **details, "scope": tuple(row["scope"])})
+    retired_at = row["retired_at"].timestamp() if row["retired_at"] is not None else None
+    return ChunkRow(chunk, row["document_id"], row["model_id"], row["generation"], retired_at)

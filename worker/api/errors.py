@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from models.planning_lock import SourceBusy
 from pipeline.errors import IngestError, InputRejected, MisconfiguredError, RateLimited, ServiceUnavailable
+from pipeline.intake import SourceBusy
 from worker.sources.upload import BadPaths
 
 log = structlog.get_logger(__name__)

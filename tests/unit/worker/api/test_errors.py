@@ -11,7 +11,6 @@ from harness.api import problem
 from starlette.testclient import TestClient
 
 from models.listings import read_runs
-from models.planning_lock import SourceBusy
 from models.views import read_report
 from pipeline.errors import (
     BadCredentials,
@@ -22,6 +21,7 @@ from pipeline.errors import (
     ServiceUnavailable,
     TransientError,
 )
+from pipeline.intake import SourceBusy
 
 RUN = f"/api/v1/runs/{UUID(int=3)}"
 SECRET = "connection to db.internal:5432 as user root failed"

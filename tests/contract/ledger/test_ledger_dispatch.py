@@ -7,17 +7,17 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from harness.bench import Bench
+from harness.steps import Steps
 
+from pipeline.states import SliceState
 from pipeline.types import Priority, Stage, Token
 
 
-def paths(bench: Bench, tokens: list[Token]) -> list[str]:
-    sql = "SELECT min(path) FROM documents d JOIN run_documents rd ON rd.document_id = d.id WHERE slice_id = :id"
-    return [bench.one(sql, id=token.slice_id) for token in tokens]
+def paths(bench: Steps, tokens: list[Token]) -> list[str]:
+    return [path for token in tokens for path in bench.paths_of(token)]
 
 
-def take_one_by_one(bench: Bench, *, oldest_first: bool) -> list[str]:
+def take_one_by_one(bench: Steps, *, oldest_first: bool) -> list[str]:
     """Return the order in which a window that opens slowly would let the slices through."""
     taken: list[Token] = []
     for window in range(1, 20):
@@ -25,7 +25,7 @@ def take_one_by_one(bench: Bench, *, oldest_first: bool) -> list[str]:
     return paths(bench, taken)
 
 
-def ingest_in_order(bench: Bench) -> None:
+def ingest_in_order(bench: Steps) -> None:
     for path, priority in [
         ("1-low", Priority.LOW),
         ("2-normal", Priority.NORMAL),
@@ -36,18 +36,18 @@ def ingest_in_order(bench: Bench) -> None:
         bench.ingest({path: "text"}, priority=priority)
 
 
-def test_the_urgent_go_first_and_among_equals_the_older(bench: Bench) -> None:
+def test_the_urgent_go_first_and_among_equals_the_older(bench: Steps) -> None:
     ingest_in_order(bench)
     assert take_one_by_one(bench, oldest_first=False) == ["3-high", "5-high", "2-normal", "1-low", "4-low"]
 
 
-def test_in_an_ageing_round_the_oldest_go_first_whatever_their_priority(bench: Bench) -> None:
+def test_in_an_ageing_round_the_oldest_go_first_whatever_their_priority(bench: Steps) -> None:
     ingest_in_order(bench)
     assert take_one_by_one(bench, oldest_first=True) == ["1-low", "2-normal", "3-high", "4-low", "5-high"]
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
-def test_the_window_holds_for_what_is_sent_and_what_runs(bench: Bench, oldest_first: bool) -> None:
+def test_the_window_holds_for_what_is_sent_and_what_runs(bench: Steps, oldest_first: bool) -> None:
     bench.ingest(*({f"{number}.txt": "text"} for number in range(12)))
     first = bench.ledger.take_ready(3, oldest_first=oldest_first)
     assert len(first) == 3
@@ -57,10 +57,10 @@ def test_the_window_holds_for_what_is_sent_and_what_runs(bench: Bench, oldest_fi
     assert bench.ledger.take_ready(2, oldest_first=oldest_first) == [], "a window that shrank takes nothing back"
     bench.ledger.hand_back(claims[0], "Error", "", 3600.0, forgive=True)
     assert len(bench.ledger.take_ready(5, oldest_first=oldest_first)) == 1
-    assert bench.one("SELECT count(*) FROM slices WHERE state IN ('dispatched', 'running')") == 5
+    assert sum(row.state in {SliceState.DISPATCHED, SliceState.RUNNING} for row in bench.slices()) == 5
 
 
-def test_a_finished_slice_makes_room(bench: Bench) -> None:
+def test_a_finished_slice_makes_room(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"}, {"b.txt": "text"})
     (token,) = bench.ledger.take_ready(1, oldest_first=True)
     assert bench.ledger.take_ready(1, oldest_first=True) == []
@@ -68,7 +68,7 @@ def test_a_finished_slice_makes_room(bench: Bench) -> None:
     assert len(bench.ledger.take_ready(1, oldest_first=True)) == 1
 
 
-def test_every_send_has_a_token_of_its_own(bench: Bench) -> None:
+def test_every_send_has_a_token_of_its_own(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"})
     first = bench.take()
     bench.ledger.put_back(first)
@@ -78,42 +78,42 @@ def test_every_send_has_a_token_of_its_own(bench: Bench) -> None:
     assert bench.ledger.claim(second, "host:1", 60.0) is not None
 
 
-def test_a_slice_whose_message_could_not_be_sent_is_ready_at_once(bench: Bench) -> None:
+def test_a_slice_whose_message_could_not_be_sent_is_ready_at_once(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"})
     token = bench.take()
     bench.ledger.put_back(token)
-    assert bench.rows("SELECT state, attempts FROM slices") == [{"state": "ready", "attempts": 0}]
+    assert (bench.only_slice().state, bench.only_slice().attempts) == (SliceState.READY, 0)
 
 
-def test_only_the_very_send_that_failed_is_put_back(bench: Bench) -> None:
+def test_only_the_very_send_that_failed_is_put_back(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"})
     token = bench.take()
-    before = bench.rows("SELECT * FROM slices")
+    before = bench.snapshot()
     bench.ledger.put_back(replace(token, seq=token.seq - 1))
     bench.ledger.put_back(replace(token, stage=Stage.CHUNK))
-    assert bench.rows("SELECT * FROM slices") == before
+    assert bench.snapshot() == before
     bench.claim(token)
     bench.ledger.put_back(token)
-    assert bench.one("SELECT state FROM slices") == "running", "a worker was quicker"
+    assert bench.only_slice().state is SliceState.RUNNING, "a worker was quicker"
 
 
-def test_a_slice_is_not_sent_before_its_time(bench: Bench) -> None:
+def test_a_slice_is_not_sent_before_its_time(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"})
     bench.ledger.hand_back(bench.claim(), "RateLimited", "", 3600.0, forgive=True)
     assert bench.ledger.take_ready(100, oldest_first=False) == []
     assert bench.ledger.take_ready(100, oldest_first=True) == []
-    bench.rows("UPDATE slices SET not_before = now()")
+    bench.pass_time(3601.0)
     bench.take()
-    assert bench.one("SELECT not_before FROM slices") is None
+    assert bench.only_slice().not_before is None
 
 
-def test_an_exhausted_slice_is_not_sent_again(bench: Bench) -> None:
+def test_an_exhausted_slice_is_not_sent_again(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"})
-    bench.rows("UPDATE slices SET attempts = 3")
+    bench.wear_out(bench.only_slice().id)
     assert bench.ledger.take_ready(100, oldest_first=False) == []
 
 
-def test_several_takers_never_get_the_same_slice(bench: Bench) -> None:
+def test_several_takers_never_get_the_same_slice(bench: Steps) -> None:
     bench.ingest(*({f"{number}.txt": "text"} for number in range(60)))
     together = threading.Barrier(4)
     taken: list[UUID] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from harness.bench import Bench, following
 from harness.revisions import functions
+from harness.steps import Steps, following
 
 from pipeline.intake import AcceptedDocument, OpenRun
 from pipeline.types import Stage
@@ -14,19 +14,18 @@ from pipeline.types import Stage
 TEXT = functions("one", "two", "three")
 
 
-def ask_again(bench: Bench, path: str = "a.py", content: str = TEXT) -> tuple[OpenRun, frozenset[str]]:
+def ask_again(bench: Steps, path: str = "a.py", content: str = TEXT) -> tuple[OpenRun, frozenset[str]]:
     with bench.plan() as run:
         document: AcceptedDocument = replace(bench.accepted(run.source, path, content), is_in_flight=True)
         return run, bench.intake.join(run, [document])
 
 
-def outcomes(bench: Bench) -> list[tuple[str, int]]:
-    rows = bench.rows("SELECT outcome, generation FROM run_documents ORDER BY generation, run_id")
-    return [(row["outcome"], row["generation"]) for row in rows]
+def outcomes(bench: Steps) -> list[tuple[str, int]]:
+    return [(row.outcome.value, row.generation) for row in bench.run_documents()]
 
 
 @pytest.mark.parametrize("stage", list(Stage))
-def test_a_second_run_waits_with_the_first_at_any_stage_and_nothing_is_done_twice(bench: Bench, stage: Stage) -> None:
+def test_a_second_run_waits_with_the_first_at_any_stage_and_nothing_is_done_twice(bench: Steps, stage: Stage) -> None:
     bench.ingest({"a.py": TEXT})
     claim = bench.claim_at(stage)
     _, joined = ask_again(bench)
@@ -39,14 +38,21 @@ def test_a_second_run_waits_with_the_first_at_any_stage_and_nothing_is_done_twic
     bench.assert_index_is_true()
 
 
-def test_another_revision_or_a_finished_slice_is_not_joined(bench: Bench) -> None:
+def test_another_revision_or_a_finished_slice_is_not_joined(bench: Steps) -> None:
     bench.ingest({"a.py": TEXT})
     assert ask_again(bench, content=functions("other"))[1] == frozenset()
     bench.finish()
     assert ask_again(bench)[1] == frozenset()
 
 
-def test_both_runs_see_the_failure_of_what_they_wait_for_but_there_is_one_dead_letter(bench: Bench) -> None:
+def test_a_revision_that_was_overtaken_is_not_joined_though_its_slice_is_under_way(bench: Steps) -> None:
+    bench.ingest({"a.py": TEXT})
+    bench.ingest({"a.py": functions("other")})
+    assert ask_again(bench)[1] == frozenset()
+    assert ask_again(bench, content=functions("other"))[1] == {"a.py"}
+
+
+def test_both_runs_see_the_failure_of_what_they_wait_for_but_there_is_one_dead_letter(bench: Steps) -> None:
     bench.ingest({"a.py": TEXT})
     claim = bench.claim()
     ask_again(bench)
@@ -58,10 +64,10 @@ def test_both_runs_see_the_failure_of_what_they_wait_for_but_there_is_one_dead_l
             claim = bench.claim(tokens[0])
     bench.ledger.sweep(60.0)
     assert outcomes(bench) == [("failed", 1), ("failed", 1)]
-    assert len(bench.rows("SELECT 1 FROM dead_letters")) == 1
+    assert len(bench.dead_letters()) == 1
 
 
-def test_a_waiting_run_follows_its_document_when_the_slice_is_split(bench: Bench) -> None:
+def test_a_waiting_run_follows_its_document_when_the_slice_is_split(bench: Steps) -> None:
     bench.ingest({"a.py": TEXT, "b.py": functions("four")})
     claim = bench.claim()
     ask_again(bench)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.leases import MESSAGE_LENGTH, storable
+from pipeline.errors import MESSAGE_LENGTH, storable
 
 
 @pytest.mark.parametrize(

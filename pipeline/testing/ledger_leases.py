@@ -1,0 +1,76 @@
+"""The part of a ledger in memory that says who may work on a slice; leases end by its clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+from pipeline.errors import storable
+from pipeline.states import SliceEvent
+from pipeline.testing.ledger_state import LedgerState
+from pipeline.types import Claim, Stage, Token
+
+
+class LeasesInMemory:
+    """A token is good once, a claim until it is taken over."""
+
+    state: LedgerState
+
+    def claim(self, token: Token, worker: str, lease_seconds: float) -> Claim | None:
+        """See the port."""
+        with self.state.transaction() as state:
+            row = state.slices.get(token.slice_id)
+            if row is None or (row.stage, row.seq) != (token.stage, token.seq):
+                return None
+            owner, attempts = uuid4(), row.attempts + 1
+            lease_until = state.clock() + lease_seconds
+            changes = {"owner": owner, "worker": worker, "lease_until": lease_until, "attempts": attempts}
+            if state.move_slice(SliceEvent.CLAIM, row.id, **changes) is None:
+                return None
+            source = state.sources[state.runs[row.run_id].source_id]
+            return Claim(token, owner, row.run_id, source.id, source.scope, attempts)
+
+    def extend(self, claim: Claim, lease_seconds: float) -> bool:
+        """See the port."""
+        with self.state.transaction() as state:
+            if not state.holds(claim):
+                return False
+            row = state.slices[claim.token.slice_id]
+            state.slices[row.id] = replace(row, lease_until=state.clock() + lease_seconds)
+            return True
+
+    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+        """See the port."""
+        with self.state.transaction() as state:
+            if not state.holds(claim):
+                return False
+            row = state.slices[claim.token.slice_id]
+            state.move_slice(
+                SliceEvent.HAND_BACK,
+                row.id,
+                owner=None,
+                lease_until=None,
+                not_before=state.clock() + delay_seconds,
+                attempts=row.attempts - int(forgive),
+                error=error,
+                message=storable(message),
+            )
+            return True
+
+
+def advance(state: LedgerState, claim: Claim, following: Stage) -> None:
+    """Move the slice to its next stage, whose message the chain now sends. The caller holds the fence."""
+    row = state.slices[claim.token.slice_id]
+    state.move_slice(
+        SliceEvent.ADVANCE,
+        row.id,
+        stage=following,
+        seq=row.seq + 1,
+        owner=None,
+        lease_until=None,
+        attempts=0,
+        not_before=None,
+        dispatched_at=state.clock(),
+        error="",
+        message="",
+    )
