@@ -1,7 +1,7 @@
 """The narrow doors between the domain and the world: what the stages need of an index, an embedder and a ledger.
 
 Adapters translate a vendor's errors into ``pipeline.errors`` at the boundary. ``pipeline.testing`` ships a fake of
-the index and of the embedder; the same contract tests run on the fakes and on the real adapters.
+the index, of the embedder and of the limiter; the same contract tests run on the fakes and on the real adapters.
 """
 
 from __future__ import annotations
@@ -68,6 +68,37 @@ class Embedder(Protocol):
         Raises:
             TransientError: The provider does not answer or asks to wait.
             MisconfiguredError: The provider refuses the credentials or the model.
+        """
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+
+
+class Limiter(Protocol):
+    """The provider's budget, shared by every process that calls it; what it promises stands in ``pipeline.budget``."""
+
+    def acquire(self, tokens: int, patience: float) -> float:
+        """Reserve one call of so many tokens; return how long to wait before it is sent, ``patience`` (s) at most.
+
+        Every try of a call is one to the provider, so each asks anew.
+
+        Raises:
+            RateLimited: Its turn is further away than that; nothing is reserved.
+            ServiceUnavailable: Nobody can say what the others have called.
+            BadCredentials: The store of the budget refuses the password.
+        """
+
+    def settle(self, estimated: int, actual: int) -> None:
+        """Give back, or charge, what a call's tokens differed from those reserved. Never raises: it is paid for."""
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody call for so long, because the provider said so. Never raises."""
+
+    def paused(self) -> float:
+        """Return for how many seconds nobody may call: for those who have waited for their turn meanwhile.
+
+        Raises:
+            ServiceUnavailable, BadCredentials: As ``acquire``.
         """
 
     def close(self) -> None:
