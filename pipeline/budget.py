@@ -7,8 +7,11 @@ that cannot be cut) goes when its turn comes, exceeds the promise by what it is 
 next one goes.
 
 A turn may be reserved a little ahead, and turns are given in the order of asking whatever the size, so that small
-calls cannot keep a large one waiting for ever. Where nothing is known (a first call, a store that was emptied), one
-largest call is taken to have just been made: losing the state never grants anything.
+calls cannot keep a large one waiting for ever. Whoever is denied is told when to come back: one after the other, as
+far apart as their calls, so that a thousand who wait do not all ask again for every turn there is.
+
+Where nothing is known (a first call, a store that was emptied), one largest call is taken to have just been made:
+losing the state never grants anything.
 
 All times are whole microseconds of one clock. ``worker/adapters/limiter.py`` does the same arithmetic in Redis.
 """
@@ -31,6 +34,10 @@ CALLS_PER_BUDGET = 20
 
 #: A moment further ahead than this comes from a clock that was set back; it is taken as not known (µs).
 HORIZON = 2 * 3600 * MICROSECONDS
+
+
+#: Who is denied comes back after so long at most, unless the turn itself is further away (µs).
+LONGEST_LINE = 300 * MICROSECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +97,15 @@ class ProviderBudget:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """From when on the next call may go, by either limit, and until when the provider wants to be left alone (µs)."""
+    """From when on the next call may go, by either limit; moments in microseconds.
+
+    ``quiet``: until when the provider wants to be left alone. ``line``: when the next one who is denied comes back.
+    """
 
     requests: int = 0
     tokens: int = 0
     quiet: int = 0
+    line: int = 0
 
 
 def known(stored: Turns | None, now: int, unknown_past: Cost) -> Turns:
@@ -106,15 +117,20 @@ def known(stored: Turns | None, now: int, unknown_past: Cost) -> Turns:
         stored.requests if stored.requests <= now + HORIZON else first.requests,
         stored.tokens if stored.tokens <= now + HORIZON else first.tokens,
         stored.quiet if stored.quiet <= now + HORIZON else 0,
+        stored.line,
     )
 
 
 def reserve(turns: Turns, now: int, cost: Cost, patience: int) -> tuple[Turns, int]:
-    """Return the wait until this call's turn (µs), and the turns after it; unchanged if the wait exceeds patience."""
+    """Return the turns after a call asked for its own, and how long it has to wait for it (µs).
+
+    A wait above ``patience`` means that nothing is reserved; it then is the time after which to ask again.
+    """
     turn = max(now, turns.requests, turns.tokens, turns.quiet)
-    if turn - now > patience:
-        return turns, turn - now
-    return replace(turns, requests=turn + cost.requests, tokens=turn + cost.tokens), turn - now
+    if turn - now <= patience:
+        return replace(turns, requests=turn + cost.requests, tokens=turn + cost.tokens), turn - now
+    place = max(turn, min(turns.line, now + LONGEST_LINE))
+    return replace(turns, line=place + max(cost.requests, cost.tokens)), place - now
 
 
 def correct(turns: Turns, now: int, difference: int) -> Turns:
@@ -138,11 +154,11 @@ def seconds_of(microseconds: int) -> float:
 
 
 def denied(wait: int) -> RateLimited:
-    """Return the error for a call whose turn is ``wait`` (µs) away, which is further than its caller's patience."""
+    """Return the error for a call that is not sent, because its turn is further away than its caller's patience."""
     return RateLimited(
         seconds_of(wait),
-        "The provider's budget is spent for the moment; the work goes on as it allows. Raise MOBIUS_OPENAI_RPM or "
-        "MOBIUS_OPENAI_TPM if the provider grants more.",
+        "The provider's budget is spent for the moment; wait, or raise MOBIUS_OPENAI_RPM or MOBIUS_OPENAI_TPM if the "
+        "provider grants more.",
     )
 
 

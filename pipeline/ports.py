@@ -83,7 +83,7 @@ class Limiter(Protocol):
         Every try of a call is one to the provider, so each asks anew.
 
         Raises:
-            RateLimited: Its turn is further away than that; nothing is reserved.
+            RateLimited: Its turn is further away than that; nothing is reserved. Says when to ask again.
             ServiceUnavailable: Nobody can say what the others have called.
             BadCredentials: The store of the budget refuses the password.
         """

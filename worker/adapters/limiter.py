@@ -4,7 +4,8 @@
 the only clock that counts, so hosts need not agree on the time:
 
 - ``requests``, ``tokens``: from when on the next call may go, by the limit of that name;
-- ``quiet``: until when the provider wants to be left alone (only after a 429).
+- ``quiet``: until when the provider wants to be left alone, after a 429;
+- ``line``: when the next caller who is denied is told to come back.
 
 It expires 30 days after the last call. Losing it, by expiry, eviction or FLUSHALL, makes callers wait and never
 grants anything. A script is atomic, and is what ``pipeline.budget`` does, operation by operation. Needs Redis 6.2.
@@ -19,9 +20,8 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from pipeline.budget import HORIZON, NoLimit, ProviderBudget, denied, seconds_of, whole
+from pipeline.budget import HORIZON, LONGEST_LINE, ProviderBudget, denied, seconds_of, whole
 from pipeline.errors import BadCredentials, IngestError, ServiceUnavailable
-from pipeline.ports import Limiter
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ _TIMEOUT = 2.0
 _LOOK = f"""
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local stored = redis.call('HMGET', KEYS[1], 'requests', 'tokens', 'quiet')
+local stored = redis.call('HMGET', KEYS[1], 'requests', 'tokens', 'quiet', 'line')
 local function known(value, otherwise)
   local moment = tonumber(value or nil)
   if not moment or moment > now + {HORIZON} then return otherwise end
@@ -43,9 +43,11 @@ end
 local requests = known(stored[1], now + ARGV[1])
 local tokens = known(stored[2], now + ARGV[2])
 local quiet = known(stored[3], 0)
+local line = tonumber(stored[4] or 0)
 local function keep()
   local function text(moment) return string.format('%.0f', moment) end
-  redis.call('HSET', KEYS[1], 'requests', text(requests), 'tokens', text(tokens), 'quiet', text(quiet))
+  redis.call('HSET', KEYS[1], 'requests', text(requests), 'tokens', text(tokens), 'quiet', text(quiet),
+    'line', text(line))
   redis.call('EXPIRE', KEYS[1], {_KEPT})
 end
 """
@@ -53,12 +55,16 @@ end
 # ARGV: what an unknown past has spent (requests, tokens), this call's cost (requests, tokens), patience.
 _RESERVE = f"""{_LOOK}
 local turn = math.max(now, requests, tokens, quiet)
+local answer = turn
 if turn - now <= tonumber(ARGV[5]) then
   requests = turn + ARGV[3]
   tokens = turn + ARGV[4]
+else
+  answer = math.max(turn, math.min(line, now + {LONGEST_LINE}))
+  line = answer + math.max(ARGV[3], ARGV[4])
 end
 keep()
-return turn - now
+return answer - now
 """
 
 # ARGV[3]: by how much the call cost more than was reserved. What is forgotten needs no correction.
@@ -77,11 +83,6 @@ if tonumber(ARGV[3]) > 0 then
 end
 return math.max(0, quiet - now)
 """
-
-
-def build_limiter(budget: ProviderBudget, redis_url: str, model_key: str) -> Limiter:
-    """Return the shared budget of a model, or none where nothing is limited. Nothing connects before its first use."""
-    return RedisLimiter(budget, redis_url, model_key) if budget.is_limited else NoLimit()
 
 
 class RedisLimiter:
