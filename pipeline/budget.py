@@ -10,8 +10,8 @@ A turn may be reserved a little ahead, and turns are given in the order of askin
 calls cannot keep a large one waiting for ever. Whoever is denied is told when to come back: one after the other, as
 far apart as their calls, so that a thousand who wait do not all ask again for every turn there is.
 
-Where nothing is known (a first call, a store that was emptied), one largest call is taken to have just been made:
-losing the state never grants anything.
+Where nothing is known (a first call, a store that was emptied), all turns that stages may have reserved are taken to
+be given away, to a largest call at last: losing the state never grants anything.
 
 All times are whole microseconds of one clock. ``worker/adapters/limiter.py`` does the same arithmetic in Redis.
 """
@@ -31,6 +31,12 @@ SPREAD_SECONDS = 61
 
 #: The largest call, as a share of a minute's tokens (1/20). It is also what is lost of the budget by the promise.
 CALLS_PER_BUDGET = 20
+
+#: How long a stage's batch of calls waits for its turns, and so how far ahead it reserves them (s).
+STAGE_PATIENCE = 2.0
+
+#: How long a query waits (s). Somebody sits before it, and whoever waits longer is served first.
+QUERY_PATIENCE = 5.0
 
 #: A moment further ahead than this comes from a clock that was set back; it is taken as not known (µs).
 HORIZON = 2 * 3600 * MICROSECONDS
@@ -88,8 +94,10 @@ class ProviderBudget:
         return _microseconds(tokens, spread)
 
     def unknown_past(self) -> Cost:
-        """Return what is taken to have just been spent where nothing is known."""
-        return self.cost(self.largest_call or 0)
+        """Return what is taken to have been given away where nothing is known."""
+        last = self.cost(self.largest_call or 0)
+        ahead = whole(STAGE_PATIENCE)
+        return Cost(last.requests and last.requests + ahead, last.tokens and last.tokens + ahead)
 
     def _request_cost(self) -> int:
         return _microseconds(1, self.requests_per_minute) if self.requests_per_minute else 0

@@ -12,7 +12,7 @@ from concurrent.futures import as_completed
 
 from openai import omit
 
-from pipeline.budget import NoLimit
+from pipeline.budget import QUERY_PATIENCE, STAGE_PATIENCE, NoLimit
 from pipeline.errors import IngestError, InputRejected, ServiceUnavailable
 from pipeline.identity import embed_hash
 from pipeline.ports import Limiter
@@ -26,11 +26,6 @@ from worker.adapters.refused_calls import RefusedCalls
 
 #: Where calls go unless another base URL is given. Said here so that the client does not ask the environment.
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-
-#: How long the calls of one batch wait for the budget in all, and how long a query does (s). No batch holds its
-#: stage's slot for longer; somebody sits before a query, and whoever waits longer is served first.
-_PATIENCE = 2.0
-_QUERY_PATIENCE = 5.0
 
 
 class OpenAIEmbedder:
@@ -81,7 +76,7 @@ class OpenAIEmbedder:
 
         Closing the iterator early cancels the calls that are not finished.
         """
-        permits = Permits(self._limiter, _PATIENCE)
+        permits = Permits(self._limiter, STAGE_PATIENCE)
         under_way = {self._loop.submit(self._outcome(call, permits)): call for call in calls}
         try:
             for future in as_completed(under_way):
@@ -99,7 +94,7 @@ class OpenAIEmbedder:
             InputRejected: The provider refuses the text.
         """
         call = EmbeddingCall((embed_hash(text),), (text,))
-        outcome = self._loop.submit(self._outcome(call, Permits(self._limiter, _QUERY_PATIENCE))).result()
+        outcome = self._loop.submit(self._outcome(call, Permits(self._limiter, QUERY_PATIENCE))).result()
         if isinstance(outcome, EmbeddingFault):
             raise outcome.error
         return outcome.vectors[0]
