@@ -187,6 +187,9 @@ class Ledger(Protocol):
     def save_reply(self, claim: Claim, model: EmbeddingModel, reply: EmbeddingReply) -> None:
         """Commit what one provider call brought; needs no lease, for it is paid for."""
 
+    def record_rejected(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        """Record documents whose input the provider refuses, before the others' inputs are bought."""
+
     def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
         """Record failures, release what was reserved in vain, and advance to upsert."""
 

@@ -141,13 +141,3 @@ def test_a_text_that_was_refused_alone_is_tried_again(stub, make) -> None:
     stub.faults.append(Fault(status=400))
     assert errors(list(embedder.embed([call("bad")]))) == [InputRejected]
     assert errors(list(embedder.embed([call("bad")]))) == []
-
-
-def test_a_text_that_was_refused_alone_is_the_last_to_get_a_turn(stub, make) -> None:
-    shared = Shared(ProviderBudget(1))
-    embedder = make(shared.limiter)
-    stub.faults.append(Fault(status=400))
-    for _ in range(2):
-        shared.now += HOUR
-        list(embedder.embed([call("bad"), call("good")]))
-    assert [each.inputs for each in stub.calls] == [("bad",), ("good",)]

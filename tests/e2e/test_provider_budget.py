@@ -97,7 +97,7 @@ def test_a_429_at_one_worker_stops_the_other(
 def test_a_tight_budget_still_finds_the_one_text_that_is_refused(
     fleet: Fleet, stub: OpenAIStub, environment: dict[str, str], inspection: Inspection, tmp_path: Path
 ) -> None:
-    """A call is followed by a hand-back, so what is refused must not be sent before what is not, again and again."""
+    """Nearly every call is followed by a hand-back, and what was learnt by then must not be lost."""
     environment |= {"MOBIUS_OPENAI_RPM": "25", "MOBIUS_OPENAI_MAX_INPUTS": "256", "MOBIUS_SLICE_DOCUMENTS": "64"}
     tree = tmp_path / "poisoned"
     tree.mkdir()

@@ -156,6 +156,10 @@ COMMITS: dict[str, tuple[Stage, Commit]] = {
             claim, [ChunksMade(document, 0, "utf-8", pack_chunks(ChunkSet(document, ())))], failure(document)
         ),
     ),
+    "record_rejected": (
+        Stage.EMBED,
+        lambda bench, claim, document: bench.ledger.record_rejected(claim, failure(document)),
+    ),
     "commit_embedded": (
         Stage.EMBED,
         lambda bench, claim, document: bench.ledger.commit_embedded(claim, failure(document)),

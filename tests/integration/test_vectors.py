@@ -14,7 +14,7 @@ from psycopg import sql
 
 from pipeline.errors import ServiceUnavailable
 from pipeline.testing import hashed_vector
-from pipeline.types import Claim, EmbeddingCall, EmbeddingModel, EmbeddingReply, Stage
+from pipeline.types import Claim, EmbeddingCall, EmbeddingModel, EmbeddingReply, Failure, Stage
 
 MODEL = EmbeddingModel("testing", "recording", 8)
 A, B, C = (letter * 32 for letter in (b"a", b"b", b"c"))
@@ -60,6 +60,20 @@ def test_a_slice_that_is_tried_again_reserves_its_own_again(bench: Bench, buyers
     bench.ledger.hand_back(first, "RateLimited", "", 0.0, forgive=True)
     again = bench.claim()
     assert bench.ledger.reserve_embeddings(again, MODEL, [A, B]).mine == {B}
+
+
+def test_a_refused_document_is_failed_at_once_and_the_slice_goes_on_without_it(bench: Bench) -> None:
+    bench.ingest({"good.txt": "one", "bad.txt": "two"})
+    claim = bench.claim_at(Stage.EMBED)
+    bad = bench.document("bad.txt")
+    bench.ledger.record_rejected(claim, [Failure(bad, "InputRejected", "refused")])
+    assert [work.document.path for work in bench.ledger.documents_to_embed(claim)] == ["good.txt"]
+    bench.ledger.hand_back(claim, "RateLimited", "", 0.0, forgive=True)
+    again = bench.claim()
+    assert [work.document.path for work in bench.ledger.documents_to_embed(again)] == ["good.txt"]
+    bench.ledger.commit_embedded(again, [])
+    (row,) = bench.rows("SELECT outcome, error FROM run_documents WHERE document_id = :id", id=bad)
+    assert (row["outcome"], row["error"]) == ("failed", "InputRejected")
 
 
 @pytest.mark.parametrize("fate", ["lease over", "swept", "handed back", "given up", "done"])

@@ -77,7 +77,7 @@ class OpenAIEmbedder:
         Closing the iterator early cancels the calls that are not finished.
         """
         permits = Permits(self._limiter, STAGE_PATIENCE)
-        under_way = {self._loop.submit(self._outcome(call, permits)): call for call in self._refused.last(calls)}
+        under_way = {self._loop.submit(self._outcome(call, permits)): call for call in calls}
         try:
             for future in as_completed(under_way):
                 yield _closed(under_way[future]) if future.cancelled() else future.result()
@@ -116,7 +116,7 @@ class OpenAIEmbedder:
             return EmbeddingFault(call, exc)
 
     async def _bought(self, call: EmbeddingCall, permits: Permits) -> EmbeddingReply:
-        if self._refused.must_be_split(call):
+        if call in self._refused:
             raise InputRejected
         async with self._slots:
             body = await self._sender.send(call, permits)

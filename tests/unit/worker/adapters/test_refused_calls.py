@@ -11,19 +11,18 @@ def call(*texts: str) -> EmbeddingCall:
     return EmbeddingCall(tuple(text.encode() for text in texts), texts)
 
 
-def test_a_refused_call_of_several_texts_must_be_split() -> None:
+def test_a_refused_call_of_several_texts_is_remembered() -> None:
     refused = RefusedCalls()
     refused.add(call("a", "b"))
-    assert refused.must_be_split(call("a", "b"))
-    assert not refused.must_be_split(call("b", "a"))
-    assert not refused.must_be_split(call("a"))
+    assert call("a", "b") in refused
+    assert call("b", "a") not in refused
+    assert call("a") not in refused
 
 
-def test_a_single_text_gets_another_chance_after_all_others() -> None:
+def test_a_single_text_is_not_remembered() -> None:
     refused = RefusedCalls()
-    refused.add(call("b"))
-    assert not refused.must_be_split(call("b"))
-    assert refused.last([call("c"), call("b"), call("a")]) == [call("c"), call("a"), call("b")]
+    refused.add(call("a"))
+    assert call("a") not in refused
 
 
 def test_the_oldest_are_forgotten(monkeypatch) -> None:
