@@ -130,6 +130,17 @@ def test_the_scripts_and_the_arithmetic_agree_to_the_microsecond(client, budget,
     both.forget()
 
 
+@pytest.mark.parametrize("back", [HORIZON - 10**8, HORIZON + 10**8, 10 * HORIZON])
+def test_they_agree_about_a_clock_that_is_set_back(client, back) -> None:
+    both = Both(client, BUDGET)
+    both.reserve(5, 10**11)
+    both.quiet(60 * MICROSECONDS)
+    both.now -= back
+    both.quiet(0)
+    both.reserve(5, 0)
+    both.forget()
+
+
 # --- what is stored
 
 

@@ -94,9 +94,10 @@ class Sender:
 
     async def _try(self, call: EmbeddingCall, permits: Permits) -> bytes:
         self._check_quiet()
+        client = self._opened()  # before the permit, for the first time takes a while
         await permits.take(_estimate(call))
         self._check_quiet()  # another call may have met a 429 while this one waited for its turn
-        return await self._post(call)
+        return await self._post(client, call)
 
     def _check_quiet(self) -> None:
         # What is still queued behind a 429 would only earn more of them.
@@ -104,15 +105,18 @@ class Sender:
         if remaining > 0:
             raise RateLimited(remaining, f"{SERVICE} asked for fewer requests a moment ago.")
 
-    async def _post(self, call: EmbeddingCall) -> bytes:
+    def _opened(self) -> AsyncOpenAI:
         if self._client is None:
             # Built on the loop's thread; the client's own retries would hide a 429 and wait for minutes.
             self._client = AsyncOpenAI(
                 api_key=self._api_key, base_url=self._base_url, max_retries=0, timeout=self._timeout
             )
+        return self._client
+
+    async def _post(self, client: AsyncOpenAI, call: EmbeddingCall) -> bytes:
         async with asyncio.timeout(self._timeout):
             # The raw answer, because the client's own parser believes what it reads.
-            answer = await self._client.embeddings.with_raw_response.create(
+            answer = await client.embeddings.with_raw_response.create(
                 model=self._model_name,
                 input=list(call.inputs),
                 encoding_format="base64",

@@ -132,6 +132,19 @@ def test_giving_back_moves_no_more_than_was_taken_too_much(budget, steps) -> Non
             assert window <= budget.tokens_per_minute + given_back
 
 
+def test_what_was_reserved_ahead_of_a_loss_is_waited_out() -> None:
+    clock = Clock()
+    limiter = MemoryLimiter(ProviderBudget(600), clock)
+    limiter.acquire(1, 60.0)
+    clock.now += MINUTE
+    while ask(limiter, 1) is not None:
+        pass
+    limiter.forget()
+    last = limiter.granted[-1][0]
+    limiter.acquire(1, 60.0)
+    assert limiter.granted[-1][0] - last >= ProviderBudget(600).cost(1).requests
+
+
 @pytest.mark.parametrize(
     "budget", [ProviderBudget(1), ProviderBudget(3), ProviderBudget(600), ProviderBudget(0, 1), ProviderBudget(60, 900)]
 )
