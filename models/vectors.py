@@ -109,6 +109,16 @@ class Embeddings:
             connection.execute(_COUNT_CALL, count)
             connection.exec_driver_sql(_STORE, (model_id(model.key), list(reply.call.hashes), vectors))
 
+    def record_rejected(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        """Record documents whose input the provider refuses, before the others' inputs are bought.
+
+        Raises:
+            ClaimLost: The lease was taken over; nothing was written.
+        """
+        with transaction(self._engine) as connection:
+            fence(connection, claim)
+            record_failures(connection, claim, failures)
+
     def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
         """Record the failures, release what was reserved in vain, and advance to the upsert stage.
 

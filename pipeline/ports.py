@@ -1,7 +1,7 @@
 """The narrow doors between the domain and the world: what the stages need of an index, an embedder and a ledger.
 
 Adapters translate a vendor's errors into ``pipeline.errors`` at the boundary. ``pipeline.testing`` ships fakes of
-index, embedder, ledger and intake; the same contract tests run on these and on the real adapters.
+index, embedder, limiter, ledger and intake; the same contract tests run on these and on the real adapters.
 """
 
 from __future__ import annotations
@@ -68,6 +68,37 @@ class Embedder(Protocol):
         Raises:
             TransientError: The provider does not answer or asks to wait.
             MisconfiguredError: The provider refuses the credentials or the model.
+        """
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+
+
+class Limiter(Protocol):
+    """The provider's budget, shared by every process that calls it; what it promises stands in ``pipeline.budget``."""
+
+    def acquire(self, tokens: int, patience: float) -> float:
+        """Reserve one call of so many tokens; return how long to wait before it is sent, ``patience`` (s) at most.
+
+        Every try of a call is one to the provider, so each asks anew.
+
+        Raises:
+            RateLimited: Its turn is further away than that; nothing is reserved. Says when to ask again.
+            ServiceUnavailable: Nobody can say what the others have called.
+            BadCredentials: The store of the budget refuses the password.
+        """
+
+    def settle(self, estimated: int, actual: int) -> None:
+        """Give back, or charge, what a call's tokens differed from those reserved. Never raises: it is paid for."""
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody call for so long, because the provider said so. Never raises."""
+
+    def paused(self) -> float:
+        """Return for how many seconds nobody may call: for those who have waited for their turn meanwhile.
+
+        Raises:
+            ServiceUnavailable, BadCredentials: As ``acquire``.
         """
 
     def close(self) -> None:
@@ -156,6 +187,9 @@ class Ledger(Protocol):
 
     def save_reply(self, claim: Claim, model: EmbeddingModel, reply: EmbeddingReply) -> None:
         """Commit what one provider call brought; needs no lease, for it is paid for."""
+
+    def record_rejected(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        """Record documents whose input the provider refuses, before the others' inputs are bought."""
 
     def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
         """Record failures, release what was reserved in vain, and advance to upsert."""

@@ -39,21 +39,22 @@ def buy_embeddings(
     while wanted:
         reservation = context.ledger.reserve_embeddings(claim, context.embedder.model, sorted(wanted))
         if reservation.mine:
-            refused = _buy(context, claim, {key: inputs[key].text for key in sorted(reservation.mine)})
+            refused = _buy(context, claim, {key: inputs[key] for key in sorted(reservation.mine)})
             bought += len(reservation.mine) - len(refused)
             rejected |= refused
             deadline = time.monotonic() + PATIENCE
         wanted = set(reservation.others)
         if wanted:
             if time.monotonic() > deadline:
+                _keep(context, claim, inputs, rejected)
                 raise BeingBoughtElsewhere
             time.sleep(_POLL)
     return bought, _failures(inputs, rejected)
 
 
-def _buy(context: StageContext, claim: Claim, texts: Mapping[bytes, str]) -> dict[bytes, IngestError]:
-    """Make the calls for these texts; return the inputs that were refused, each found by halving its call."""
-    packed = pack_calls(list(texts.items()), context.embedder.model)
+def _buy(context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingInput]) -> dict[bytes, IngestError]:
+    """Make the calls for these inputs; return those that were refused, each found by halving its call."""
+    packed = pack_calls([(key, wanted.text) for key, wanted in inputs.items()], context.embedder.model)
     rejected: dict[bytes, IngestError] = dict(packed.rejected)
     calls = list(packed.calls)
     while calls:
@@ -63,15 +64,24 @@ def _buy(context: StageContext, claim: Claim, texts: Mapping[bytes, str]) -> dic
                 faults.append(reply)
             else:
                 context.ledger.save_reply(claim, context.embedder.model, reply)
-        calls = []
-        for fault in faults:
-            if not isinstance(fault.error, InputRejected):
-                raise fault.error
-            if len(fault.call.hashes) == 1:
-                rejected[fault.call.hashes[0]] = fault.error
-            else:
-                calls += halve(fault.call)
+        refusals = [fault for fault in faults if isinstance(fault.error, InputRejected)]
+        rejected |= {fault.call.hashes[0]: fault.error for fault in refusals if len(fault.call.hashes) == 1}
+        if len(refusals) < len(faults):
+            _keep(context, claim, inputs, rejected)
+            raise next(fault.error for fault in faults if not isinstance(fault.error, InputRejected))
+        calls = [half for fault in refusals if len(fault.call.hashes) > 1 for half in halve(fault.call)]
     return rejected
+
+
+def _keep(
+    context: StageContext,
+    claim: Claim,
+    inputs: Mapping[bytes, EmbeddingInput],
+    rejected: Mapping[bytes, IngestError],
+) -> None:
+    """Record what was refused before the slice is handed back: refused again, it would use up the budget for ever."""
+    if rejected:
+        context.ledger.record_rejected(claim, _failures(inputs, rejected))
 
 
 def _failures(inputs: Mapping[bytes, EmbeddingInput], rejected: Mapping[bytes, IngestError]) -> list[Failure]:

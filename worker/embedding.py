@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pipeline.budget import NoLimit, ProviderBudget
 from pipeline.chunk import CHUNKER_VERSION
 from pipeline.header import HEADER_VERSION
 from pipeline.parse.parser import OUTLINE_VERSION
-from pipeline.ports import Embedder, Index
+from pipeline.ports import Embedder, Index, Limiter
 from pipeline.types import EmbeddingModel
 from worker.adapters.known_models import LEXICAL, openai_model
 from worker.settings import Settings
@@ -14,12 +15,22 @@ from worker.settings import Settings
 def embedding_model(settings: Settings) -> EmbeddingModel:
     """Return the model that the settings choose."""
     if settings.embedder == "openai":
-        return openai_model(settings.openai_model, settings.openai_dims, settings.openai_max_inputs)
+        largest = provider_budget(settings).largest_call
+        return openai_model(settings.openai_model, settings.openai_dims, settings.openai_max_inputs, largest)
     return LEXICAL
 
 
+def provider_budget(settings: Settings) -> ProviderBudget:
+    """Return what all processes together may ask of the provider in a minute."""
+    return ProviderBudget(settings.openai_rpm, settings.openai_tpm)
+
+
 def build_embedder(settings: Settings) -> Embedder:
-    """Return the embedder that the settings choose."""
+    """Return the embedder that the settings choose.
+
+    Raises:
+        MisconfiguredError: There is a budget to share, and Redis's address is not set.
+    """
     if settings.embedder == "openai":
         from worker.adapters.openai import OpenAIEmbedder  # noqa: PLC0415  the SDK takes 0.5 s to import
 
@@ -32,10 +43,26 @@ def build_embedder(settings: Settings) -> Embedder:
             concurrency=settings.openai_concurrency,
             timeout=settings.openai_timeout,
             max_inputs=settings.openai_max_inputs,
+            max_tokens=provider_budget(settings).largest_call,
+            limiter=build_limiter(settings),
         )
     from worker.adapters.lexical import LexicalEmbedder  # noqa: PLC0415  the other one is not needed
 
     return LexicalEmbedder()
+
+
+def build_limiter(settings: Settings) -> Limiter:
+    """Return the budget that the settings give the provider. Where there is none, nobody asks Redis.
+
+    Raises:
+        MisconfiguredError: There is a budget to share, and Redis's address is not set.
+    """
+    budget = provider_budget(settings)
+    if not budget.is_limited:
+        return NoLimit()
+    from worker.adapters.limiter import RedisLimiter  # noqa: PLC0415  the client is not needed without a budget
+
+    return RedisLimiter(budget, settings.broker_url, embedding_model(settings).key)
 
 
 def build_index(settings: Settings, model: EmbeddingModel) -> Index:

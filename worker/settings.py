@@ -66,6 +66,12 @@ class Settings(BaseModel):
     openai_timeout: PositiveFloat = Field(60.0, description="Seconds for one provider call.")
     openai_concurrency: PositiveInt = Field(4, description="Provider calls at once in one embed task.")
     openai_max_inputs: PositiveInt = Field(256, description="Texts per provider call at most.")
+    openai_rpm: int = Field(
+        0, ge=0, description="Provider calls per minute at most, all processes and hosts together; 0 is no limit."
+    )
+    openai_tpm: int = Field(
+        0, ge=0, description="Tokens per minute at most, all together; a call then has 1/20 of it at most. 0: no limit."
+    )
 
     tenant: str = Field("default", min_length=1, description="Tenant used where none is named.")
     project: str = Field("default", min_length=1, description="Project used where none is named.")

@@ -5,6 +5,7 @@ from pipeline.testing.fake_index import FakeIndex
 from pipeline.testing.fake_leases import FakeLeases, HandedBack
 from pipeline.testing.intake import FakeIntake
 from pipeline.testing.ledger import FakeLedger
+from pipeline.testing.memory_limiter import MemoryLimiter
 from pipeline.testing.recording_embedder import RecordingEmbedder
 from pipeline.testing.vectors import hashed_vector
 
@@ -15,6 +16,7 @@ __all__ = [
     "FakeLedger",
     "HandedBack",
     "ManualClock",
+    "MemoryLimiter",
     "RecordingEmbedder",
     "hashed_vector",
 ]

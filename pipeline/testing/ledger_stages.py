@@ -111,6 +111,12 @@ class StagesInMemory:
                 if found is None or found.vector is None:
                     state.embeddings[model_key, embed_hash] = EmbeddingRow(vector, None)
 
+    def record_rejected(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        """See the port."""
+        with self.state.transaction() as state:
+            state.fence(claim)
+            state.record_failures(claim, failures)
+
     def commit_embedded(self, claim: Claim, failures: Sequence[Failure]) -> None:
         """See the port."""
         with self.state.transaction() as state:

@@ -62,6 +62,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "documents_to_embed": lambda engine: ledger(engine).documents_to_embed(CLAIM),
     "reserve_embeddings": lambda engine: ledger(engine).reserve_embeddings(CLAIM, MODEL, [b"h" * 32]),
     "save_reply": lambda engine: ledger(engine).save_reply(CLAIM, MODEL, REPLY),
+    "record_rejected": lambda engine: ledger(engine).record_rejected(CLAIM, []),
     "commit_embedded": lambda engine: ledger(engine).commit_embedded(CLAIM, []),
     "vectors": lambda engine: ledger(engine).vectors(MODEL, [b"h" * 32]),
     "documents_to_upsert": lambda engine: ledger(engine).documents_to_upsert(CLAIM),

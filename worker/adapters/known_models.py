@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.types import EmbeddingModel
 
 #: The model of ``worker.adapters.lexical``.
 LEXICAL = EmbeddingModel("local", "lexical-v1", 384, max_inputs=256, max_tokens=1_000_000, max_input_tokens=1_000_000)
 
 
-def openai_model(name: str, dims: int, max_inputs: int) -> EmbeddingModel:
-    """Return a model at an OpenAI-compatible endpoint."""
-    return EmbeddingModel("openai", name, dims, max_inputs=max_inputs)
+def openai_model(name: str, dims: int, max_inputs: int, max_tokens: int | None = None) -> EmbeddingModel:
+    """Return a model at an OpenAI-compatible endpoint; ``max_tokens`` lowers what one call may carry."""
+    model = EmbeddingModel("openai", name, dims, max_inputs=max_inputs)
+    return model if max_tokens is None else replace(model, max_tokens=min(model.max_tokens, max_tokens))

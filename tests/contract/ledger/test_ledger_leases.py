@@ -152,6 +152,10 @@ COMMITS: dict[str, tuple[Stage, Commit]] = {
         Stage.EMBED,
         lambda bench, claim, document: bench.ledger.reserve_embeddings(claim, bench.embedder.model, [b"n" * 32]),
     ),
+    "record_rejected": (
+        Stage.EMBED,
+        lambda bench, claim, document: bench.ledger.record_rejected(claim, failure(document)),
+    ),
     "commit_embedded": (
         Stage.EMBED,
         lambda bench, claim, document: bench.ledger.commit_embedded(claim, failure(document)),

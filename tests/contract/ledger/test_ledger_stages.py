@@ -219,3 +219,16 @@ def test_a_run_that_waits_for_a_slice_does_not_double_its_documents(bench: Steps
     assert len(bench.ledger.documents_to_parse(claim, 1)) == 1
     claim = to_chunk(bench, claim, 1)
     assert len(bench.ledger.documents_to_chunk(claim, 1)) == 1
+
+
+def test_a_refused_document_is_failed_at_once_and_the_slice_goes_on_without_it(bench: Steps) -> None:
+    bench.ingest({"good.txt": "one", "bad.txt": "two"})
+    claim = bench.claim_at(Stage.EMBED)
+    bench.ledger.record_rejected(claim, [Failure(bench.document("bad.txt"), "InputRejected", "refused")])
+    assert [work.document.path for work in bench.ledger.documents_to_embed(claim)] == ["good.txt"]
+    bench.ledger.hand_back(claim, "RateLimited", "", 0.0, forgive=True)
+    again = bench.claim()
+    assert [work.document.path for work in bench.ledger.documents_to_embed(again)] == ["good.txt"]
+    bench.ledger.commit_embedded(again, [])
+    claim = bench.claim(following(again.token))
+    assert [item.document.path for item in bench.ledger.documents_to_upsert(claim)] == ["good.txt"]

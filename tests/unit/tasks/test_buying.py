@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import BadCredentials, InputRejected, RateLimited, ServiceUnavailable, TransientError
 from pipeline.stages import EmbeddingInput
 from pipeline.testing import RecordingEmbedder, hashed_vector
-from pipeline.types import Claim, EmbeddingModel, EmbeddingReply, Scope, Stage, Token, Vector
+from pipeline.types import Claim, EmbeddingModel, EmbeddingReply, Failure, Scope, Stage, Token, Vector
 from pipeline.work import Reservation
 from tasks import buying
 from tasks.base import StageContext
@@ -29,6 +29,7 @@ class Shelf:
         self.elsewhere: set[bytes] = set()
         self.asked: list[list[bytes]] = []
         self.replies: list[EmbeddingReply] = []
+        self.rejected: list[Failure] = []
         self.then: Callable[[], object] = lambda: None
 
     def reserve_embeddings(self, claim: Claim, model: EmbeddingModel, hashes: Sequence[bytes]) -> Reservation:
@@ -37,6 +38,9 @@ class Shelf:
         reservation = Reservation(frozenset(missing - self.elsewhere), frozenset(missing & self.elsewhere))
         self.then()
         return reservation
+
+    def record_rejected(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        self.rejected += failures
 
     def save_reply(self, claim: Claim, model: EmbeddingModel, reply: EmbeddingReply) -> None:
         self.replies.append(reply)
@@ -156,6 +160,30 @@ def test_an_error_while_halving_keeps_what_was_bought(shop: StageContext, shelf:
     with pytest.raises(RateLimited):
         buy_embeddings(shop, CLAIM, inputs(*"abcd"))
     assert set(shelf.vectors) == {key("a"), key("b")}
+
+
+def test_a_refusal_that_was_found_before_an_error_is_kept(shop: StageContext, shelf: Shelf) -> None:
+    """Else, where every call is followed by a hand-back, the same refusals would be met for ever."""
+    shop.embedder.script.extend([InputRejected(), InputRejected(), None, InputRejected(), RateLimited(9.0)])
+    with pytest.raises(RateLimited):
+        buy_embeddings(shop, CLAIM, inputs(*"abcd"))
+    assert set(shelf.vectors) == {key("c"), key("d")}
+    assert [(failure.document_id, failure.error) for failure in shelf.rejected] == [(ONE, "InputRejected")]
+
+
+def test_a_refusal_that_was_found_before_others_are_waited_for_is_kept(shop: StageContext, shelf: Shelf) -> None:
+    shelf.elsewhere = {key("a")}
+    shop.embedder.refused.add("poison")
+    with pytest.raises(BeingBoughtElsewhere):
+        buy_embeddings(shop, CLAIM, inputs("a", "poison"))
+    assert [failure.document_id for failure in shelf.rejected] == [ONE]
+
+
+def test_an_error_without_a_refusal_records_nothing(shop: StageContext, shelf: Shelf) -> None:
+    shop.embedder.script.append(RateLimited(9.0))
+    with pytest.raises(RateLimited):
+        buy_embeddings(shop, CLAIM, inputs("a"))
+    assert shelf.rejected == []
 
 
 # --- what others buy
