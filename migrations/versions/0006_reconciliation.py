@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -37,7 +39,7 @@ def downgrade() -> None:
 
 def _extend_reconciliations() -> None:
     # A row from before can only be one that has ended.
-    columns = [
+    columns: list[sa.Column[Any]] = [
         sa.Column("state", sa.Text(), server_default="finished", nullable=False),
         sa.Column("owner", sa.Uuid(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
