@@ -87,6 +87,7 @@ class Standing:
     whose slices have not ended.
     """
 
+    document_id: UUID | None = None
     committed: CommittedPoint | None = None
     is_retired: bool = False
     newest: int = 0

@@ -63,6 +63,18 @@ class PassCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class PassReport:
+    """How one pass ended. ``message`` says what is to be done, and is empty where nothing is."""
+
+    reconciliation_id: UUID
+    is_repair: bool
+    state: ReconciliationState
+    counts: PassCounts
+    seconds: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReconciliationLine:
     """One pass in the list of passes. ``project`` is None for a pass over the whole index; ``seconds`` until now."""
 

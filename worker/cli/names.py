@@ -14,7 +14,8 @@ MAX_BYTES = 200
 MAX_SOURCE_BYTES = 2_000
 
 
-def _checked(value: str | None) -> str | None:
+def checked_name(value: str | None) -> str | None:
+    """Return the name of a tenant or project, or refuse one that cannot be meant."""
     return _within(value, MAX_BYTES)
 
 
@@ -35,8 +36,8 @@ def _within(value: str | None, limit: int) -> str | None:
     return value
 
 
-TenantOption = Annotated[str | None, typer.Option(help="Tenant; default: MOBIUS_TENANT.", callback=_checked)]
-ProjectOption = Annotated[str | None, typer.Option(help="Project; default: MOBIUS_PROJECT.", callback=_checked)]
+TenantOption = Annotated[str | None, typer.Option(help="Tenant; default: MOBIUS_TENANT.", callback=checked_name)]
+ProjectOption = Annotated[str | None, typer.Option(help="Project; default: MOBIUS_PROJECT.", callback=checked_name)]
 SourceOption = Annotated[
     str | None,
     typer.Option(
