@@ -75,8 +75,12 @@ def reconcile(
         context.ledger.finish(held, work.counts, state, message)
     except ReconciliationLost:
         state, message = ReconciliationState.INTERRUPTED, "another pass took over; look at that one"
+    except (KeyboardInterrupt, SystemExit):
+        _record_end(context, held, work.counts, ReconciliationState.INTERRUPTED, "its process was told to end")
+        raise
     except Exception as exc:  # the one place that records what ended a pass, and lets it fail
-        _record_failure(context, held, work.counts, exc)
+        log.warning("reconciliation_failed", reconciliation_id=str(held.id), error=type(exc).__name__, message=str(exc))
+        _record_end(context, held, work.counts, ReconciliationState.FAILED, f"{type(exc).__name__}: {exc}")
         raise
     seconds = round(time.monotonic() - started, 3)
     report = PassReport(held.id, is_repair, state, work.counts, seconds, message)
@@ -206,12 +210,12 @@ def _leftovers(outdated: int, unread: int) -> str:
     return " ".join(parts)
 
 
-def _record_failure(context: ReconcileContext, held: Pass, counts: PassCounts, exc: Exception) -> None:
+def _record_end(
+    context: ReconcileContext, held: Pass, counts: PassCounts, state: ReconciliationState, message: str
+) -> None:
     """Say in the ledger why the pass ended. Where even that fails, its lease expires and the next pass says so."""
-    message = f"{type(exc).__name__}: {exc}"
-    log.warning("reconciliation_failed", reconciliation_id=str(held.id), error=type(exc).__name__, message=str(exc))
     with suppress(ServiceUnavailable, ReconciliationLost):
-        context.ledger.finish(held, counts, ReconciliationState.FAILED, message)
+        context.ledger.finish(held, counts, state, message)
 
 
 def _log(report: PassReport) -> None:
