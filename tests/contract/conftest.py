@@ -7,22 +7,20 @@ add a real Qdrant to the index contract; without them those cases do not exist. 
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from harness.programs import Running, launch, sidecar_argv
 from harness.servers import free_port
-from qdrant_client import models
 
 from pipeline.ports import Index
 from pipeline.testing import FakeIndex
-from pipeline.types import EmbeddingModel, Point, Scope
+from pipeline.types import EmbeddingModel, Scope
 from worker.adapters.qdrant import QdrantIndex
 from worker.adapters.qdrant_calls import connect_qdrant
 
@@ -116,17 +114,6 @@ class Backend:
         elif isinstance(index, QdrantIndex) and self.url is not None:
             client = connect_qdrant(self.url)
             client.delete_collection(index.collection)
-            client.close()
-
-    def plant(self, index: Index, point_id: UUID | int, payload: dict[str, object]) -> None:
-        """Write a point as somebody else would, under a number too."""
-        if isinstance(index, FakeIndex):
-            index.points[point_id] = Point(uuid4(), 0, struct.pack("<4f", 1, 0, 0, 0), payload)
-        elif isinstance(index, QdrantIndex) and self.url is not None:
-            client = connect_qdrant(self.url)
-            sent = point_id if isinstance(point_id, int) else str(point_id)
-            point = models.PointStruct(id=sent, vector={"dense": [1.0, 0.0, 0.0, 0.0]}, payload=payload)
-            client.upsert(index.collection, [point], wait=True)
             client.close()
 
 

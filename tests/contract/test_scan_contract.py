@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from harness.planting import plant
 
 from pipeline.reconcile import IndexedPoint, Removal, rank
 from pipeline.types import EmbeddingModel, Point, Scope
@@ -101,10 +102,10 @@ STRANGE = [
 
 @pytest.mark.parametrize("payload", STRANGE)
 @pytest.mark.parametrize("point_id", [5, 2**64 - 1, UUID(int=5)])
-def test_what_somebody_else_wrote_is_read_and_removed_like_any_other(backend, whole, scope, point_id, payload):
+def test_what_somebody_else_wrote_is_read_and_removed_like_any_other(whole, scope, point_id, payload):
     ours = uuid4()
     write(whole, scope, [ours])
-    backend.plant(whole, point_id, payload)
+    plant(whole, point_id, payload)
     foreign = IndexedPoint(point_id, None, "", "", "", "", None)
     assert scanned(whole, None, 1)[0] == foreign
     assert whole.look_up([point_id]) == {point_id: foreign}
@@ -112,9 +113,9 @@ def test_what_somebody_else_wrote_is_read_and_removed_like_any_other(backend, wh
     assert [point.id for point in scanned(whole, None, 1)] == [ours]
 
 
-def test_a_number_and_a_uuid_of_the_same_value_are_two_points(backend, whole):
+def test_a_number_and_a_uuid_of_the_same_value_are_two_points(whole):
     for each in (7, UUID(int=7)):
-        backend.plant(whole, each, {})
+        plant(whole, each, {})
     assert [point.id for point in scanned(whole, None, 1)] == [7, UUID(int=7)]
     whole.remove([Removal(7, 1)])
     assert [point.id for point in scanned(whole, None, 1)] == [UUID(int=7)]

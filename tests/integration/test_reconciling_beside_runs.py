@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -42,9 +41,7 @@ def edited(bench: Bench) -> Claim:
 
 @pytest.mark.parametrize("act", [look, mend])
 @pytest.mark.parametrize("call", ["upsert", "move", "retrieve", "delete"])
-def test_a_pass_at_any_step_of_a_run_finds_nothing_and_disturbs_nothing(
-    bench: Bench, call: str, act: Callable[[Bench], object]
-) -> None:
+def test_a_pass_at_any_step_of_a_run_finds_nothing_and_disturbs_nothing(bench: Bench, call: str, act) -> None:
     claim = edited(bench)
     seen: list[tuple[int, int, int]] = []
     bench.index.after[call] = lambda: seen.append(counts(act(bench)))
