@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 from qdrant_client import models
 
-from pipeline.testing import FakeIndex, hashed_numbers, hashed_vector
+from pipeline.testing import FakeIndex
+from pipeline.testing.vectors import hashed_numbers, hashed_vector
 from pipeline.types import Point
 from worker.adapters.qdrant import QdrantIndex
 
