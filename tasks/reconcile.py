@@ -33,7 +33,9 @@ def reconcile_everything(self: Task) -> dict[str, int | str]:
         raise RuntimeError("this process was not given what a reconciliation needs")
     report = reconcile(context.reconcile, None, is_repair=True)
     if report is None:
+        log.info("reconciliation_skipped", reason="another one is running")
         return {"state": "skipped"}
+    _log(report)
     return {"state": report.state.value, "drifted": report.counts.drifted, "repaired": report.counts.repaired}
 
 
@@ -50,7 +52,6 @@ def reconcile(
     """
     held = context.ledger.begin(scope, is_repair=is_repair, lease_seconds=context.policy.lease_seconds)
     if held is None:
-        log.info("reconciliation_skipped", reason="another one is running")
         return None
     started = time.monotonic()
     work = Reconciliation(context, held, scope)
@@ -63,13 +64,10 @@ def reconcile(
         _record_end(context, held, work.counts, ReconciliationState.INTERRUPTED, "its process was told to end")
         raise
     except Exception as exc:  # the one place that records what ended a pass, and lets it fail
-        log.warning("reconciliation_failed", reconciliation_id=str(held.id), error=type(exc).__name__, message=str(exc))
         _record_end(context, held, work.counts, ReconciliationState.FAILED, f"{type(exc).__name__}: {exc}")
         raise
     seconds = round(time.monotonic() - started, 3)
-    report = PassReport(held.id, is_repair, state, work.counts, seconds, message)
-    _log(report)
-    return report
+    return PassReport(held.id, is_repair, state, work.counts, seconds, message)
 
 
 def _record_end(
