@@ -15,7 +15,7 @@ import pytest
 from harness.desk import Desk, files_of
 from harness.fleet import Fleet, wait_until
 from harness.inspection import Inspection
-from harness.trees import function, module
+from harness.trees import module
 
 from pipeline.testing.openai_stub import OpenAIStub
 
@@ -119,39 +119,58 @@ def drifted(found: dict[str, Any]) -> dict[str, int]:
 NOTHING = {"missing": 0, "orphan": 0, "stale": 0}
 
 
+@pytest.fixture
+def slow_provider(filled: Desk) -> Iterator[None]:
+    """A provider that takes its time, so that a run of several slices lasts for many reconciliations."""
+    filled.provider.latency = 1.0
+    yield
+    filled.provider.latency = 0.0
+
+
+def is_at_work(desk: Desk) -> bool:
+    return bool(desk.inspection.rows("SELECT 1 FROM run_documents WHERE outcome = 'pending'"))
+
+
 def test_drift_planted_while_a_run_ingests_is_all_found_and_all_mended_and_nothing_is_bought_for_it(
-    filled: Desk, qdrant: Qdrant
+    filled: Desk, qdrant: Qdrant, slow_provider: None
 ) -> None:
-    """Dry runs go on all the time; before and after the drift they must find nothing."""
     ids = sorted(filled.points())
-    for number in range(40):
-        (filled.tree / f"late_{number}.py").write_text(module(f"{filled.project}_late_{number}", 4))
-    extra = {"MOBIUS_SLICE_DOCUMENTS": "2"}
-    filled.run("ingest", filled.tree, "--no-wait", extra=extra)
-    quiet = [reconcile(filled) for _ in range(2)]
+    for number in range(32):
+        (filled.tree / f"late_{number}.py").write_text(module(f"{filled.project}_late_{number}", 3))
+    filled.run("ingest", filled.tree, "--no-wait", extra={"MOBIUS_SLICE_DOCUMENTS": "1"})
+    quiet = reconcile(filled)
     planted = plant(filled, qdrant, ids)
     found = reconcile(filled, code=4)
-    (filled.tree / "late_0.py").write_text(function(f"{filled.project}_edited", 30))
-    filled.run("ingest", filled.tree, "--no-wait", extra=extra)
     mended = reconcile(filled, "--repair")
-    after = [reconcile(filled) for _ in range(2)]
+    after = reconcile(filled)
+    assert is_at_work(filled), "all of that was beside a run"
 
-    assert [drifted(each) for each in quiet] == [NOTHING] * 2
+    assert drifted(quiet) == NOTHING
     assert drifted(found) == planted
     assert (drifted(mended), mended["left"], mended["failed"]) == (planted, 0, 0)
     assert mended["repaired"] == sum(planted.values())
-    assert [drifted(each) for each in after] == [NOTHING] * 2
+    assert drifted(after) == NOTHING
+    unrepaired = "SELECT 1 FROM drifts WHERE repaired_at IS NULL AND reconciliation_id = %s"
+    assert filled.inspection.rows(unrepaired, mended["reconciliation_id"]) == []
 
-    def is_over() -> bool:
-        return not filled.inspection.rows("SELECT 1 FROM run_documents WHERE outcome = 'pending'")
-
-    wait_until(is_over, "both runs end")
+    wait_until(lambda: not is_at_work(filled), "the run ends", 100)
     final = reconcile(filled)
     assert (drifted(final), final["deferred"]) == (NOTHING, 0)
     bought = filled.bought()
     assert len(bought) == len(set(bought)), "no text was bought twice, so none for a repair"
-    unrepaired = "SELECT 1 FROM drifts WHERE repaired_at IS NULL AND reconciliation_id = %s"
-    assert filled.inspection.rows(unrepaired, mended["reconciliation_id"]) == []
+
+
+def test_passes_without_a_pause_find_no_drift_in_a_run_that_writes_moves_and_deletes(filled: Desk) -> None:
+    """Every document is edited at its top, so that its points are written, moved and deleted while passes go on."""
+    for path in filled.tree.glob("*.py"):
+        path.write_text(f"import {path.stem}_new\n\n\n{path.read_text()}")
+    (filled.tree / "README.md").unlink()
+    filled.run("ingest", filled.tree, "--no-wait", extra={"MOBIUS_SLICE_DOCUMENTS": "1"})
+    passes = [reconcile(filled)]
+    while is_at_work(filled):
+        passes.append(reconcile(filled, *(["--repair"] if len(passes) % 2 else [])))
+    assert [drifted(each) for each in passes] == [NOTHING] * len(passes)
+    filled.assert_holds(files_of(filled.tree))
 
 
 def test_repairs_give_back_exactly_what_was_there_without_a_call_to_the_provider(filled: Desk, qdrant: Qdrant) -> None:
