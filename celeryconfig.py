@@ -2,12 +2,12 @@
 
 from beat_schedule import BEAT_SCHEDULE
 from pipeline.types import Stage
-from tasks.queues import CPU_QUEUES, ROUTES, task_name
+from tasks.queues import CPU_QUEUES, RECONCILE, ROUTES, task_name
 from worker.settings import load_settings
 
 _settings = load_settings()
 
-imports = ("tasks.ingest", "tasks.maintenance")
+imports = ("tasks.ingest", "tasks.maintenance", "tasks.reconcile")
 broker_url = _settings.broker_url
 result_backend = _settings.result_url
 beat_schedule = BEAT_SCHEDULE
@@ -33,10 +33,10 @@ task_annotations = {
         "time_limit": _settings.cpu_time_limit if stage.value in CPU_QUEUES else _settings.io_time_limit,
     }
     for stage in Stage
-}
+} | {RECONCILE: {"time_limit": _settings.reconcile_time_limit}}
 # Longer than any time limit; recovery does not wait for it.
 broker_transport_options = {
-    "visibility_timeout": 2 * max(_settings.cpu_time_limit, _settings.io_time_limit),
+    "visibility_timeout": 2 * max(_settings.cpu_time_limit, _settings.io_time_limit, _settings.reconcile_time_limit),
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_timeout": 30,

@@ -29,7 +29,7 @@ class Points:
             batch = models.Batch(
                 ids=[str(chunk.id) for _, chunk in pieces],
                 vectors={DENSE: numbers},
-                payloads=[payload_of(claim, document, chunk) for document, chunk in pieces],
+                payloads=[payload_of(claim.scope, claim.source_id, document, chunk) for document, chunk in pieces],
             )
             self._client.upsert(self._collection, batch, wait=True)
         return len(pieces)

@@ -197,12 +197,15 @@ class Commits:
 def _committed(connection: Connection, ids: list[UUID]) -> dict[UUID, tuple[CommittedChunk, ...]]:
     grouped: dict[UUID, list[CommittedChunk]] = {}
     for row in connection.execute(_COMMITTED, {"ids": ids}):
-        grouped.setdefault(row.document_id, []).append(_committed_chunk(row))
+        grouped.setdefault(row.document_id, []).append(
+            CommittedChunk(chunk_of(row), row.model_id, row.generation, is_retired=row[-1])
+        )
     return {document: tuple(chunks) for document, chunks in grouped.items()}
 
 
-def _committed_chunk(row: Row[Any]) -> CommittedChunk:
-    chunk = Chunk(
+def chunk_of(row: Row[Any]) -> Chunk:
+    """Return the chunk that a row of ``chunks`` holds."""
+    return Chunk(
         id=row.id,
         ordinal=row.ordinal,
         start=row.start_byte,
@@ -217,7 +220,6 @@ def _committed_chunk(row: Row[Any]) -> CommittedChunk:
         text_hash=row.text_hash,
         embed_hash=row.embed_hash,
     )
-    return CommittedChunk(chunk, row.model_id, row.generation, is_retired=row[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, RowMapping, text
 
-from pipeline.report import ReconciliationLine, RunDocumentLine, RunLine
+from pipeline.reconciliation import ReconciliationLine, ReconciliationState
+from pipeline.report import RunDocumentLine, RunLine
 from pipeline.states import Outcome, PlanState, RunState, run_state
 
 #: The last row of a page of what is listed newest first: when it was made, and its id.
@@ -46,8 +47,10 @@ _RUN_DOCUMENTS = text(
     " AND (CAST(:after AS uuid) IS NULL OR rd.document_id > CAST(:after AS uuid)) ORDER BY rd.document_id LIMIT :limit"
 )
 _RECONCILIATIONS = text(
-    "SELECT r.id, p.name AS project, r.is_repair, r.compared, r.drifted, r.repaired, r.message, r.created_at,"
-    " r.finished_at FROM reconciliations r LEFT JOIN projects p ON p.id = r.project_id"
+    "SELECT r.id AS reconciliation_id, p.name AS project, r.is_repair, r.state, r.compared, r.scanned, r.drifted,"
+    " r.missing, r.orphan, r.stale, r.deferred, r.repaired, r.failed, r.message, r.created_at AS started_at,"
+    " r.finished_at, extract(epoch FROM coalesce(r.finished_at, now()) - r.created_at) AS seconds"
+    " FROM reconciliations r LEFT JOIN projects p ON p.id = r.project_id"
     " LEFT JOIN tenants t ON t.id = p.tenant_id WHERE (r.project_id IS NULL OR t.name = :tenant)"
     " AND (CAST(:project AS text) IS NULL OR p.name = CAST(:project AS text))"
     " AND (CAST(:at AS timestamptz) IS NULL OR (r.created_at, r.id) < (CAST(:at AS timestamptz), CAST(:id AS uuid)))"
@@ -90,7 +93,7 @@ def read_reconciliations(
 ) -> list[ReconciliationLine]:
     """Return the reconciliations of a tenant's projects and those of the whole index, newest first."""
     values = {"tenant": tenant, "project": project, "limit": limit, **_moment(after)}
-    return [ReconciliationLine(*row) for row in connection.execute(_RECONCILIATIONS, values).all()]
+    return [_reconciliation_line(row) for row in connection.execute(_RECONCILIATIONS, values).mappings()]
 
 
 def _moment(after: Moment | None) -> dict[str, object]:
@@ -109,3 +112,8 @@ def _run_line(row: Row[Any]) -> RunLine:
         failed=outcomes.get(Outcome.FAILED, 0),
         started_at=row.created_at,
     )
+
+
+def _reconciliation_line(row: RowMapping) -> ReconciliationLine:
+    state, seconds = ReconciliationState(row["state"]), round(float(row["seconds"]), 3)
+    return ReconciliationLine(**{**row, "state": state, "seconds": seconds})

@@ -8,11 +8,11 @@ in flight.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from pgvector import Vector as PgVector
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from models.leases import advance, fence, record_failures, work_of
 from models.session import driver_of, transaction
@@ -134,6 +134,11 @@ class Embeddings:
     def vectors(self, model: EmbeddingModel, hashes: Sequence[bytes]) -> Mapping[bytes, Vector]:
         """Return the stored vectors of these inputs; absent ones are absent."""
         with transaction(self._engine) as connection:
-            values = (model_id(model.key), list(set(hashes)))
-            rows = driver_of(connection).execute(_VECTORS, values, binary=True).fetchall()
-        return {embed_hash: vector.to_numpy().astype("<f4").tobytes() for embed_hash, vector in rows}
+            return read_vectors(connection, model, hashes)
+
+
+def read_vectors(connection: Connection, model: EmbeddingModel, hashes: Collection[bytes]) -> Mapping[bytes, Vector]:
+    """Return the stored vectors of these inputs; absent ones are absent."""
+    values = (model_id(model.key), list(set(hashes)))
+    rows = driver_of(connection).execute(_VECTORS, values, binary=True).fetchall()
+    return {embed_hash: vector.to_numpy().astype("<f4").tobytes() for embed_hash, vector in rows}

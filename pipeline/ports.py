@@ -14,6 +14,7 @@ from uuid import UUID
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
 from pipeline.plan import KnownDocument, WalkItem
 from pipeline.policy import Skip
+from pipeline.reconcile import IndexedPoint, PointId, Removal
 from pipeline.sources import FileContent
 from pipeline.types import (
     Claim,
@@ -106,7 +107,7 @@ class Limiter(Protocol):
 
 
 class Index(Protocol):
-    """The vector index of one embedding model. Every call is confined to one scope (tenant and project).
+    """The vector index of one embedding model. Every call with a scope is confined to it (tenant and project).
 
     Writes return when the index has applied them. They are conditional on generations, so that a writer that
     comes late can never overwrite or remove what a newer generation wrote.
@@ -137,6 +138,15 @@ class Index(Protocol):
 
     def count(self, scope: Scope) -> int:
         """Return how many points the scope holds, exactly."""
+
+    def scan(self, scope: Scope | None, after: PointId | None, limit: int) -> Sequence[IndexedPoint]:
+        """Return the next points in id order; None: of all scopes, whoever wrote them. Makes no collection."""
+
+    def look_up(self, ids: Sequence[PointId]) -> Mapping[PointId, IndexedPoint]:
+        """Return what stands under these ids in any scope; absent ids are absent. Makes no collection."""
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """Delete points of any scope, each unless its generation is the removal's ``below`` or more."""
 
     def ping(self) -> None:
         """Return when the index answers."""

@@ -187,18 +187,3 @@ class SliceReport:
     finished_at: datetime | None
     error: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReconciliationLine:
-    """One line of the list of reconciliations. ``project`` is None for a pass over the whole index."""
-
-    reconciliation_id: UUID
-    project: str | None
-    is_repair: bool
-    compared: int
-    drifted: int
-    repaired: int
-    message: str
-    started_at: datetime
-    finished_at: datetime | None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pipeline.errors import TransientError
-from pipeline.types import Chunk, Claim, DocumentRef, Point, PointMove, Retirement, StoredPoint, Vector
+from pipeline.types import Chunk, Claim, DocumentRef, Point, PointMove, Retirement, Scope, StoredPoint, Vector
 
 
 class ReadBackFailed(TransientError):
@@ -91,7 +91,12 @@ def points_of(claim: Claim, plan: DocumentPlan, vectors: Mapping[bytes, Vector])
     """
     document = plan.document
     return [
-        Point(chunk.id, document.generation, vectors[chunk.embed_hash], payload_of(claim, document, chunk))
+        Point(
+            chunk.id,
+            document.generation,
+            vectors[chunk.embed_hash],
+            payload_of(claim.scope, claim.source_id, document, chunk),
+        )
         for chunk in plan.writes
     ]
 
@@ -99,15 +104,18 @@ def points_of(claim: Claim, plan: DocumentPlan, vectors: Mapping[bytes, Vector])
 def moves_of(claim: Claim, plan: DocumentPlan) -> list[PointMove]:
     """Build the payload updates for chunks that only moved."""
     document = plan.document
-    return [PointMove(chunk.id, document.generation, payload_of(claim, document, chunk)) for chunk in plan.moves]
+    return [
+        PointMove(chunk.id, document.generation, payload_of(claim.scope, claim.source_id, document, chunk))
+        for chunk in plan.moves
+    ]
 
 
-def payload_of(claim: Claim, document: DocumentRef, chunk: Chunk) -> dict[str, object]:
+def payload_of(scope: Scope, source_id: UUID, document: DocumentRef, chunk: Chunk) -> dict[str, object]:
     """Return a point's payload; the fields are described in ``worker/adapters/qdrant.py``."""
     return {
-        "tenant": str(claim.scope.tenant_id),
-        "project": str(claim.scope.project_id),
-        "source": str(claim.source_id),
+        "tenant": str(scope.tenant_id),
+        "project": str(scope.project_id),
+        "source": str(source_id),
         "document": str(document.id),
         "path": document.path,
         "language": document.language,

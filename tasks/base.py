@@ -28,6 +28,7 @@ from celery.exceptions import Reject
 from pipeline.chunk import ChunkBudget
 from pipeline.errors import ClaimLost, MisconfiguredError, RateLimited, ServiceUnavailable, TransientError
 from pipeline.ports import Embedder, Index, Ledger
+from pipeline.reconcile_ports import ReconcileContext
 from pipeline.types import Claim, Stage, Token
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,8 @@ class StageContext:
     versions: str
     #: Who works: ``host:pid``.
     worker: str
+    #: What reconciliations work with, in the processes that run them. There is no embedder in it.
+    reconcile: ReconcileContext | None = None
 
 
 class IngestApp(Celery):  # type: ignore[misc]  # celery ships no types

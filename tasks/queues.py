@@ -12,6 +12,7 @@ CPU_QUEUES = (Stage.PARSE.value, Stage.CHUNK.value)
 IO_QUEUES = (Stage.EMBED.value, Stage.UPSERT.value)
 
 SWEEP = "mobius.sweep"
+RECONCILE = "mobius.reconcile"
 
 
 def task_name(stage: Stage) -> str:
@@ -19,4 +20,6 @@ def task_name(stage: Stage) -> str:
     return f"mobius.{stage.value}"
 
 
-ROUTES = {task_name(stage): {"queue": stage.value} for stage in Stage} | {SWEEP: {"queue": CONTROL}}
+ROUTES = {task_name(stage): {"queue": stage.value} for stage in Stage} | {
+    name: {"queue": CONTROL} for name in (SWEEP, RECONCILE)
+}

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import socket
 
+from sqlalchemy import Engine
+
 from models.ledger import PostgresLedger
+from models.reconciling import PostgresReconciliation
 from models.session import open_engine
 from pipeline.chunk import ChunkBudget
-from pipeline.types import Stage
+from pipeline.ports import Index
+from pipeline.reconcile_ports import ReconcileContext, ReconcilePolicy
+from pipeline.types import EmbeddingModel, Stage
 from tasks.base import StageContext, StagePolicy
 from worker.embedding import build_embedder, build_index, versions
 from worker.settings import Settings
@@ -21,19 +26,28 @@ def build_context(settings: Settings) -> StageContext:
         MisconfiguredError: An address that is needed is not set.
     """
     embedder = build_embedder(settings)
-    ledger = PostgresLedger(
-        open_engine(settings.require("database_url"), pool_size=settings.pool_size),
-        max_attempts=settings.max_attempts,
-    )
+    engine = open_engine(settings.require("database_url"), pool_size=settings.pool_size)
+    index = build_index(settings, embedder.model)
     return StageContext(
-        ledger=ledger,
-        index=build_index(settings, embedder.model),
+        ledger=PostgresLedger(engine, max_attempts=settings.max_attempts),
+        index=index,
         embedder=embedder,
         policy=stage_policy(settings),
         budget=ChunkBudget(),
         versions=versions(embedder.model),
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        reconcile=reconcile_context(settings, engine, index, embedder.model),
     )
+
+
+def reconcile_context(settings: Settings, engine: Engine, index: Index, model: EmbeddingModel) -> ReconcileContext:
+    """Return what a reconciliation works with; there is no embedder in it."""
+    policy = ReconcilePolicy(
+        # A page waits for the index longer than a stage waits between two heartbeats.
+        lease_seconds=3 * settings.lease_seconds,
+        delete_share=settings.reconcile_delete_share,
+    )
+    return ReconcileContext(PostgresReconciliation(engine), index, model, policy)
 
 
 def stage_policy(settings: Settings) -> StagePolicy:

@@ -92,6 +92,12 @@ class Settings(BaseModel):
     cpu_time_limit: PositiveInt = Field(300, description="Hard limit for one parse or chunk task (s).")
     io_time_limit: PositiveInt = Field(600, description="Hard limit for one embed or upsert task (s).")
 
+    reconcile_seconds: PositiveFloat = Field(900.0, description="How often ledger and index are compared (s).")
+    reconcile_delete_share: float = Field(
+        0.25, ge=0, le=1, description="Share of the points that a reconciliation may delete unasked."
+    )
+    reconcile_time_limit: PositiveInt = Field(3600, description="Hard limit for one reconciliation task (s).")
+
     cpu_concurrency: PositiveInt = Field(
         default_factory=lambda: max(1, min(4, os.cpu_count() or 1)), description="Processes for parse and chunk."
     )

@@ -3,6 +3,7 @@
 from pipeline.testing.clock import ManualClock
 from pipeline.testing.fake_index import FakeIndex
 from pipeline.testing.fake_leases import FakeLeases, HandedBack
+from pipeline.testing.fake_reconciliation import FakeReconciliation
 from pipeline.testing.intake import FakeIntake
 from pipeline.testing.ledger import FakeLedger
 from pipeline.testing.memory_limiter import MemoryLimiter
@@ -14,6 +15,7 @@ __all__ = [
     "FakeIntake",
     "FakeLeases",
     "FakeLedger",
+    "FakeReconciliation",
     "HandedBack",
     "ManualClock",
     "MemoryLimiter",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from pipeline.errors import DimensionMismatch, IngestError
+from pipeline.reconcile import IndexedPoint, PointId, Removal, rank, read_payload
 from pipeline.testing.vectors import cosine
 from pipeline.types import (
     EmbeddingModel,
@@ -24,17 +25,19 @@ from pipeline.types import (
 class FakeIndex:
     """Points by id, as in Qdrant: an id that another scope holds is neither seen nor touched.
 
-    ``fault`` is raised by every call while it is set. ``written``, ``moved`` and ``deleted`` list the ids of the
-    points that really were, in order.
+    What somebody else wrote is put into ``points`` by hand, under a number too; its payload decides what it says.
+    ``fault`` is raised by every call while it is set. ``written``, ``moved``, ``deleted`` and ``removed`` list
+    the ids of the points that really were, in order.
     """
 
     def __init__(self, model: EmbeddingModel) -> None:
         self.model = model
-        self.points: dict[UUID, Point] = {}
+        self.points: dict[PointId, Point] = {}
         self.fault: IngestError | None = None
         self.written: list[UUID] = []
         self.moved: list[UUID] = []
         self.deleted: list[UUID] = []
+        self.removed: list[PointId] = []
 
     def drop(self) -> None:
         """Lose everything, as when somebody drops the collection."""
@@ -98,6 +101,33 @@ class FakeIndex:
         """See the port."""
         self._answer()
         return sum(_is_in(scope, point) for point in self.points.values())
+
+    def scan(self, scope: Scope | None, after: PointId | None, limit: int) -> Sequence[IndexedPoint]:
+        """See the port."""
+        self._answer()
+        found = sorted(
+            (
+                point_id
+                for point_id, point in self.points.items()
+                if (scope is None or _is_in(scope, point)) and (after is None or rank(point_id) > rank(after))
+            ),
+            key=rank,
+        )
+        return [read_payload(point_id, self.points[point_id].payload) for point_id in found[:limit]]
+
+    def look_up(self, ids: Sequence[PointId]) -> Mapping[PointId, IndexedPoint]:
+        """See the port."""
+        self._answer()
+        return {each: read_payload(each, self.points[each].payload) for each in ids if each in self.points}
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """See the port."""
+        self._answer()
+        for removal in removals:
+            stored = self.look_up([removal.id]).get(removal.id)
+            if stored is not None and (stored.generation is None or stored.generation < removal.below):
+                del self.points[removal.id]
+                self.removed.append(removal.id)
 
     def ping(self) -> None:
         """See the port."""

@@ -60,9 +60,10 @@ def test_no_message_becomes_visible_again_while_its_task_may_still_run(celery_ap
 def test_every_stage_has_the_hard_limit_that_its_lease_is_extended_to(
     configuration: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"CPU": "31", "IO": "47"}.items():
+    for name, value in {"CPU": "31", "IO": "47", "RECONCILE": "53"}.items():
         monkeypatch.setenv(f"MOBIUS_{name}_TIME_LIMIT", value)
     limits = {name: task["time_limit"] for name, task in configuration()["task_annotations"].items()}
+    assert limits.pop("mobius.reconcile") == 53
     assert limits == {"mobius.parse": 31, "mobius.chunk": 31, "mobius.embed": 47, "mobius.upsert": 47}
 
 

@@ -8,6 +8,7 @@ from celery import Celery
 
 import tasks.ingest
 import tasks.maintenance
+import tasks.reconcile
 from pipeline.types import Stage
 from tasks.queues import CONTROL, ROUTES
 from worker.local.fleet import FleetOptions, specs
@@ -16,7 +17,8 @@ from worker.local.state import Home
 
 def our_tasks(celery_app: Celery) -> set[str]:
     celery_app.finalize()
-    assert {tasks.ingest.__name__, tasks.maintenance.__name__} == set(celery_app.conf.imports)
+    modules = (tasks.ingest, tasks.maintenance, tasks.reconcile)
+    assert {module.__name__ for module in modules} == set(celery_app.conf.imports)
     return {name for name in celery_app.tasks if name.startswith("mobius.")}
 
 

@@ -35,6 +35,7 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from pipeline.errors import DimensionMismatch
+from pipeline.reconcile import IndexedPoint, PointId, Removal, read_payload
 from pipeline.types import (
     EmbeddingModel,
     Hit,
@@ -60,6 +61,11 @@ LAYOUT_VERSION = 1
 _MAX_POINTS = 256
 _MAX_VECTOR_BYTES = 8 * 1024 * 1024
 _BYTES_PER_NUMBER = 22
+
+#: The fields that tell whether a point is the one that was written.
+_FACTS = ["tenant", "project", "document", "generation", "text_hash", "embed_hash"]
+
+_LAST_ID = UUID(int=2**128 - 1)
 
 _KEYWORDS = ("project", "source", "path", "language", "kind", "document")
 _PAYLOAD_INDEXES: Mapping[str, models.KeywordIndexParams | models.PayloadSchemaType] = {
@@ -221,6 +227,57 @@ class QdrantIndex:
         condition = _within(scope)
         return int(self._on_alias(self._client.count, self.alias, condition, exact=True).count)
 
+    def scan(self, scope: Scope | None, after: PointId | None, limit: int) -> Sequence[IndexedPoint]:
+        """Return the next points in id order; None: of all scopes, whoever wrote them. Makes no collection.
+
+        Raises:
+            ServiceUnavailable, BadCredentials: As always.
+        """
+        if after == _LAST_ID:
+            return []
+        try:
+            page, _ = call(
+                self._client.scroll,
+                self.alias,
+                scroll_filter=None if scope is None else _within(scope),
+                offset=None if after is None else _id_after(after),
+                limit=limit,
+                with_payload=_FACTS,
+                with_vectors=False,
+            )
+        except MissingCollection:
+            return []
+        return [read_payload(_read_id(record.id), record.payload or {}) for record in page]
+
+    def look_up(self, ids: Sequence[PointId]) -> Mapping[PointId, IndexedPoint]:
+        """Return what stands under these ids in any scope; absent ids are absent. Makes no collection.
+
+        Raises:
+            ServiceUnavailable, BadCredentials: As always.
+        """
+        found: dict[PointId, IndexedPoint] = {}
+        try:
+            for part in _parts([_sent_id(point_id) for point_id in ids], _MAX_POINTS):
+                for record in call(self._client.retrieve, self.alias, part, with_payload=_FACTS):
+                    point_id = _read_id(record.id)
+                    found[point_id] = read_payload(point_id, record.payload or {})
+        except MissingCollection:
+            return {}
+        return found
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """Delete points of any scope, each unless its generation is the removal's ``below`` or more.
+
+        Raises:
+            ServiceUnavailable, BadCredentials: As always.
+        """
+        ordered = sorted(removals, key=lambda removal: removal.below)
+        for below, group in groupby(ordered, key=lambda removal: removal.below):
+            for part in _parts(list(group), _MAX_POINTS):
+                # Said the other way round, because a point without any generation goes too.
+                condition = models.Filter(must=[_has_id([each.id for each in part])], must_not=[_generation(gte=below)])
+                self._on_alias(self._client.delete, self.alias, models.FilterSelector(filter=condition))
+
     def ping(self) -> None:
         """Return when the index answers and takes the key.
 
@@ -281,12 +338,27 @@ def _within(scope: Scope, *conditions: models.Condition) -> models.Filter:
     )
 
 
-def _generation(lt: int | None = None, lte: int | None = None) -> models.FieldCondition:
-    return models.FieldCondition(key="generation", range=models.Range(lt=lt, lte=lte))
+def _generation(lt: int | None = None, lte: int | None = None, gte: int | None = None) -> models.FieldCondition:
+    return models.FieldCondition(key="generation", range=models.Range(lt=lt, lte=lte, gte=gte))
 
 
-def _has_id(ids: Sequence[UUID]) -> models.HasIdCondition:
-    return models.HasIdCondition(has_id=[str(point_id) for point_id in ids])
+def _has_id(ids: Sequence[PointId]) -> models.HasIdCondition:
+    return models.HasIdCondition(has_id=[_sent_id(point_id) for point_id in ids])
+
+
+def _sent_id(point_id: PointId) -> str | int:
+    return str(point_id) if isinstance(point_id, UUID) else point_id
+
+
+def _read_id(point_id: object) -> PointId:
+    return point_id if isinstance(point_id, int) else UUID(str(point_id))
+
+
+def _id_after(point_id: PointId) -> str | int:
+    """Return the smallest id above this one, where a page then begins."""
+    if isinstance(point_id, UUID):
+        return str(UUID(int=point_id.int + 1))
+    return point_id + 1 if point_id + 1 < 2**64 else str(UUID(int=0))
 
 
 def _any_of(key: str, values: Sequence[str]) -> list[models.FieldCondition]:

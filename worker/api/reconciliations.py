@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from models.listings import read_reconciliations
-from pipeline.report import ReconciliationLine
+from pipeline.reconciliation import ReconciliationLine
 from worker.api import examples
 from worker.api.auth import Caller
 from worker.api.paging import After, Limit, Page, moment_token, page, parse_moment

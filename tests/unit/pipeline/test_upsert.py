@@ -162,7 +162,7 @@ def test_moves_carry_the_same_payload_that_a_new_point_would() -> None:
 
 def test_a_payload_says_where_the_chunk_is_and_what_it_was_made_from() -> None:
     one = chunk("one")
-    assert payload_of(CLAIM, DOCUMENT, one) == {
+    assert payload_of(CLAIM.scope, CLAIM.source_id, DOCUMENT, one) == {
         "tenant": str(UUID(int=8)),
         "project": str(UUID(int=9)),
         "source": str(UUID(int=7)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.types import Stage
-from tasks.queues import CONTROL, CPU_QUEUES, IO_QUEUES, ROUTES, SWEEP, task_name
+from tasks.queues import CONTROL, CPU_QUEUES, IO_QUEUES, RECONCILE, ROUTES, SWEEP, task_name
 
 
 def test_each_stage_is_routed_to_the_queue_of_its_name() -> None:
@@ -13,6 +13,7 @@ def test_each_stage_is_routed_to_the_queue_of_its_name() -> None:
         "mobius.embed": "embed",
         "mobius.upsert": "upsert",
         SWEEP: CONTROL,
+        RECONCILE: CONTROL,
     }
 
 
@@ -21,4 +22,4 @@ def test_every_stage_is_work_of_the_processor_or_waiting() -> None:
 
 
 def test_task_names_are_told_apart() -> None:
-    assert len({*map(task_name, Stage), SWEEP}) == len(Stage) + 1
+    assert len({*map(task_name, Stage), SWEEP, RECONCILE}) == len(Stage) + 2

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from pipeline.errors import MisconfiguredError
+from pipeline.reconcile_ports import ReconcilePolicy
 from pipeline.types import Stage
 from tasks.base import StagePolicy
 from worker.context import build_context, stage_policy
@@ -47,3 +48,13 @@ def test_every_time_and_window_reaches_the_stages() -> None:
     }
     deadlines = {Stage.PARSE: 6.0, Stage.CHUNK: 6.0, Stage.EMBED: 7.0, Stage.UPSERT: 7.0}
     assert stage_policy(load_settings(environ)) == StagePolicy(11.0, 2.0, 3.0, 4.0, 5, deadlines)
+
+
+def test_the_limits_of_a_reconciliation_reach_it_and_no_embedder_does() -> None:
+    environ = {"MOBIUS_LEASE_SECONDS": "11", "MOBIUS_RECONCILE_DELETE_SHARE": "0.125"}
+    context = build_context(load_settings(SERVICES | environ))
+    assert context.reconcile is not None
+    assert context.reconcile.policy == ReconcilePolicy(lease_seconds=33.0, delete_share=0.125)
+    assert (context.reconcile.index, context.reconcile.model) == (context.index, context.embedder.model)
+    context.index.close()
+    context.embedder.close()

@@ -39,6 +39,9 @@ def test_every_call_raises_the_fault_while_it_is_set(index):
         lambda: index.retrieve(SCOPE, []),
         lambda: index.search(SCOPE, POINT.vector, 1, SearchFilter()),
         lambda: index.count(SCOPE),
+        lambda: index.scan(None, None, 1),
+        lambda: index.look_up([]),
+        lambda: index.remove([]),
     ]
     for attempt in attempts:
         with pytest.raises(ServiceUnavailable):
