@@ -36,7 +36,7 @@ def judge_connections(
     limit = min(each for each in (seen.server_limit, seen.database_limit, seen.role_limit) if each >= 0)
     found = (
         f"{processes} worker processes ({source}) x pool of {settings.pool_size}, and {others} for dispatcher and"
-        f" commands, make {needed} of {limit}; others use {seen.others}"
+        f" commands, make {needed} of {limit}; now {seen.ours} are ours and {seen.others} are others'"
     )
     advice = (
         f"raise the server's max_connections (or the role's or database's limit) above {needed + seen.others}, or lower"

@@ -21,7 +21,7 @@ from worker.local.fleet import FLOWER
 from worker.settings import BadSettings, Settings, load_settings
 
 #: Everything that was asked has to have answered by then (seconds).
-LIMIT = 5.0
+LIMIT = 4.0
 
 _LEAST_HOME = GIB
 _LEAST_TEMPORARY = 128 * MIB

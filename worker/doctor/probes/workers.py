@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import Celery
@@ -11,6 +12,7 @@ from pipeline.errors import MisconfiguredError
 from worker.doctor.findings import Silence
 from worker.doctor.fleet import WorkersSeen
 from worker.doctor.probes.redis import TIMEOUT, connect
+from worker.doctor.questions import Question
 from worker.settings import Settings
 
 #: How long to wait for answers: nobody knows how many there will be (seconds). A worker answers within milliseconds,
@@ -31,14 +33,18 @@ def look(settings: Settings) -> WorkersSeen | Silence:
     app = Celery("doctor", broker=url, set_as_current=False)
     app.conf.broker_transport_options = _TRANSPORT
     try:
-        queues: dict[str, list[dict[str, Any]]] = app.control.inspect(timeout=_PATIENCE).active_queues() or {}
-        if not queues:
-            return WorkersSeen({}, 0)
-        # With a limit it does not wait longer than for the last of them.
-        stats: dict[str, Any] = app.control.inspect(timeout=_PATIENCE, limit=len(queues)).stats() or {}
+        return _ask(app)
     finally:
         app.close()
+
+
+def _ask(app: Celery) -> WorkersSeen:
+    """Put two questions to all workers at the same time, for each takes all of the patience."""
+    asked: Question[dict[str, Any]] = Question("pools", lambda: app.control.inspect(timeout=_PATIENCE).stats() or {})
+    queues: dict[str, list[dict[str, Any]]] = app.control.inspect(timeout=_PATIENCE).active_queues() or {}
+    stats = asked.answer(time.monotonic() + _PATIENCE)
+    pools = {} if isinstance(stats, Silence) else {worker: stat.get("pool", {}) for worker, stat in stats.items()}
     return WorkersSeen(
         {worker: frozenset(queue["name"] for queue in consumed) for worker, consumed in queues.items()},
-        sum(int(stat.get("pool", {}).get("max-concurrency") or 1) for stat in stats.values()),
+        sum(int(pools.get(worker, {}).get("max-concurrency") or 1) for worker in queues),
     )
