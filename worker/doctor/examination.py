@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from worker import local
 from worker.doctor import embedder, fleet, flower, installation, postgres, qdrant, redis
 from worker.doctor.connections import judge_connections
 from worker.doctor.disk import GIB, MIB, DiskSpace, judge_disk
-from worker.doctor.findings import Finding, Silence, problem, skipped
+from worker.doctor.findings import Finding, Silence, parts_of, problem, skipped
 from worker.doctor.questions import Question
 from worker.doctor.secrecy import secrets_of, secrets_within, without_secrets
 from worker.local.fleet import FLOWER
@@ -25,6 +25,9 @@ LIMIT = 4.0
 
 _LEAST_HOME = GIB
 _LEAST_TEMPORARY = 128 * MIB
+
+_CORRECT = "correct it in the environment; docs/configuration.md lists all variables."
+_NOTHING_ELSE = skipped("services", "nothing else can be looked at before the settings are usable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,10 @@ def examine(read_environment: Callable[[], Mapping[str, str]], processes: int | 
         environ = read_environment()
         settings = load_settings(environ)
     except BadSettings as exc:
-        return without_secrets(_unusable(exc.problems), secrets_within(environ))
+        bad = [problem("settings", each, _CORRECT) for each in exc.problems]
+        return without_secrets([*bad, _NOTHING_ELSE], secrets_within(environ))
     except MisconfiguredError as exc:
-        return _unusable([str(exc)])
+        return [problem("settings", *parts_of(exc)), _NOTHING_ELSE]
     return without_secrets(judge(look(settings), settings, processes), secrets_of(settings))
 
 
@@ -144,11 +148,3 @@ def _flower_of(stack: local.StackStatus | Silence) -> str | None:
     if isinstance(stack, Silence) or not stack.is_running:
         return None
     return next((child.url for child in stack.children if child.name == FLOWER), None)
-
-
-def _unusable(problems: Iterable[str]) -> list[Finding]:
-    bad = [
-        problem("settings", each, "correct it in the environment; docs/configuration.md lists all variables.")
-        for each in problems
-    ]
-    return [*bad, skipped("services", "nothing else can be looked at before the settings are usable")]
