@@ -37,7 +37,7 @@ _CONNECTIONS = text(
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
     " - coalesce(current_setting('reserved_connections', true), '0')::int AS server_limit,"
     " (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS database_limit,"
-    " (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user) AS role_limit,"
+    " (SELECT rolconnlimit FROM pg_roles WHERE rolname = session_user) AS role_limit,"
     " count(*) FILTER (WHERE NOT is_ours) AS others, count(*) FILTER (WHERE is_ours) AS ours,"
     " count(*) FILTER (WHERE is_ours AND query ILIKE 'LISTEN mobius_slices%') AS dispatchers"
     " FROM (SELECT query, datname IS NOT DISTINCT FROM current_database()"
