@@ -31,12 +31,13 @@ def judge_connections(
     configured = worker_processes(settings)
     processes = named if named is not None else max(configured, answering or 0)
     source = "as you say" if named is not None else "as configured" if processes == configured else "as running now"
-    others = settings.pool_size + _DISPATCHER_EXTRA + _COMMANDS
-    needed = processes * settings.pool_size + others
+    others = {"the dispatcher": settings.pool_size + _DISPATCHER_EXTRA, "two commands": _COMMANDS}
+    needed = processes * settings.pool_size + sum(others.values())
     limit = min(each for each in (seen.server_limit, seen.database_limit, seen.role_limit) if each >= 0)
+    shares = ", ".join(f"{count} for {who}" for who, count in others.items())
     found = (
-        f"{processes} worker processes ({source}) x pool of {settings.pool_size}, and {others} for dispatcher and"
-        f" commands, make {needed} of {limit}; now {seen.ours} are ours and {seen.others} are others'"
+        f"{processes} worker processes ({source}) x pool of {settings.pool_size}, {shares}: {needed} of {limit};"
+        f" now {seen.ours} are ours and {seen.others} are others'"
     )
     advice = (
         f"raise the server's max_connections (or the role's or database's limit) above {needed + seen.others}, or lower"

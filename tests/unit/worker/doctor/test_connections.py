@@ -38,7 +38,7 @@ def test_the_control_queue_has_a_process_of_its_own() -> None:
 def test_the_tightest_limit_counts_and_room_is_left_for_a_deployment(seen: Connections, status: Status) -> None:
     finding = judge_connections(seen, SETTINGS)
     assert finding.status is status
-    assert f"make {NEEDED} of" in finding.found
+    assert f": {NEEDED} of " in finding.found
     assert ("max_connections" in finding.advice) == (status is not Status.OK)
 
 
