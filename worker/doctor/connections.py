@@ -31,7 +31,7 @@ def judge_connections(
     configured = worker_processes(settings)
     processes = named if named is not None else max(configured, answering or 0)
     source = "as you say" if named is not None else "as configured" if processes == configured else "as running now"
-    others = {"the dispatcher": settings.pool_size + _DISPATCHER_EXTRA, "two commands": _COMMANDS}
+    others = _others(settings)
     needed = processes * settings.pool_size + sum(others.values())
     limit = min(each for each in (seen.server_limit, seen.database_limit, seen.role_limit) if each >= 0)
     shares = ", ".join(f"{count} for {who}" for who, count in others.items())
@@ -49,3 +49,14 @@ def judge_connections(
     if needed + seen.others > limit * _FULL:
         return warning(name, found, advice)
     return ok(name, found)
+
+
+def _others(settings: Settings) -> dict[str, int]:
+    """Return who else connects, each running once, and how many connections it may open."""
+    from worker.api.services import DATABASE_CONNECTIONS  # noqa: PLC0415  FastAPI takes half a second to import
+
+    return {
+        "the dispatcher": settings.pool_size + _DISPATCHER_EXTRA,
+        "the API": DATABASE_CONNECTIONS,
+        "two commands": _COMMANDS,
+    }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from models.diagnosis import Connections
+from worker.api.services import DATABASE_CONNECTIONS
 from worker.doctor.connections import judge_connections, worker_processes
 from worker.doctor.findings import Status
 from worker.settings import Settings
 
 SETTINGS = Settings(cpu_concurrency=4, io_concurrency=3, pool_size=2)
-#: 8 worker processes x 2, the dispatcher's 2 + 1, and two commands of 4 each.
-NEEDED = 27
+#: 8 worker processes x 2, the dispatcher's 2 + 1, one API process, and two commands of 4 each.
+NEEDED = 27 + DATABASE_CONNECTIONS
 
 
 def limits(server: int, database: int = -1, role: int = -1, others: int = 0) -> Connections:
@@ -32,7 +33,7 @@ def test_the_control_queue_has_a_process_of_its_own() -> None:
         (limits(97, role=20), Status.PROBLEM),
         (limits(97, database=0), Status.PROBLEM),
         (limits(97, others=60), Status.WARNING),
-        (limits(60, others=20), Status.OK),
+        (limits(80, others=20), Status.OK),
     ],
 )
 def test_the_tightest_limit_counts_and_room_is_left_for_a_deployment(seen: Connections, status: Status) -> None:
