@@ -17,7 +17,7 @@ N ?= 50000
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup ingest test lint bench bench-files format lock up down status purge clean
+.PHONY: help setup ingest test lint bench bench-files format docs lock up down status purge clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ bench-files: setup ## Time the ingestion of N=50000 unchanged small files (takes
 format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: setup ## Write docs/configuration.md from the settings
+	@$(BIN)/python -m worker.configuration_page >docs/configuration.md
 
 lock: ## Resolve requirements.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \

@@ -49,7 +49,7 @@ def check(database_url: str) -> None:
         SchemaMismatch: It is empty, older, newer, or without pgvector.
         ServiceUnavailable: Postgres does not answer.
     """
-    _require(current_revision(database_url))
+    require_current(current_revision(database_url))
 
 
 def require(connection: Connection) -> None:
@@ -58,16 +58,21 @@ def require(connection: Connection) -> None:
     Raises:
         SchemaMismatch: It is empty, older, newer, or without pgvector.
     """
-    _require(_revision(connection))
+    require_current(revision_of(connection))
 
 
-def _require(current: str | None) -> None:
-    known = known_revisions()
-    if current == known[-1]:
+def require_current(revision: str | None) -> None:
+    """Return if this is the schema revision that this version needs; None: never migrated.
+
+    Raises:
+        SchemaMismatch: It is none, older, or newer.
+    """
+    needed = known_revisions()[-1]
+    if revision == needed:
         return
-    _refuse_unknown(current)
+    _refuse_unknown(revision)
     raise SchemaMismatch(
-        f"the database is at schema {current or 'none'}, but this version needs {known[-1]}: run `mobius migrate`."
+        f"the database is at schema {revision or 'none'}, but this version needs {needed}: run `mobius migrate`."
     )
 
 
@@ -85,7 +90,7 @@ def current_revision(database_url: str) -> str | None:
     engine = _engine(database_url)
     try:
         with engine.connect() as connection:
-            return _revision(connection)
+            return revision_of(connection)
     except OperationalError as exc:
         raise _unavailable(exc) from exc
     finally:
@@ -103,7 +108,7 @@ def _migrate(database_url: str, direction: Literal["upgrade", "downgrade"], revi
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
-            _refuse_unknown(_revision(connection))
+            _refuse_unknown(revision_of(connection))
             connection.rollback()
             _require_pgvector(connection)
             config.attributes["connection"] = connection
@@ -115,8 +120,8 @@ def _migrate(database_url: str, direction: Literal["upgrade", "downgrade"], revi
         engine.dispose()
 
 
-def _revision(connection: Connection) -> str | None:
-    """Return what Alembic has recorded; None where it never did."""
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision that Alembic has recorded; None where it never did."""
     if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

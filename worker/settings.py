@@ -7,13 +7,13 @@ values. All bad values are reported at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError, model_validator
 
 from pipeline.errors import MisconfiguredError
 
@@ -45,6 +45,19 @@ def default_home() -> Path:
     return Path.home() / ".local" / "state" / "mobius"
 
 
+def shown_default(text: str) -> dict[str, JsonValue]:
+    """Return what documentation says instead of a default that depends on the machine; goes to json_schema_extra."""
+    return {"default": text}
+
+
+class BadSettings(MisconfiguredError):
+    """The configuration is not usable. ``problems``: one line for every bad or unknown variable."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the configuration is not usable:\n" + "\n".join(f"  {line}" for line in problems))
+        self.problems = tuple(problems)
+
+
 class Settings(BaseModel):
     """Effective configuration. Unknown MOBIUS_ variables are refused, so that a misspelt one cannot be ignored."""
 
@@ -54,7 +67,11 @@ class Settings(BaseModel):
     redis_url: SecretStr | None = Field(None, description="Redis for Celery's messages and results, redis://host:port.")
     qdrant_url: str | None = Field(None, description="Qdrant's REST address, http://host:port.")
     qdrant_api_key: SecretStr | None = Field(None, description="Qdrant's API key, where it asks for one.")
-    home: Path = Field(default_factory=default_home, description="State of the embedded local stack (directory).")
+    home: Path = Field(
+        default_factory=default_home,
+        description="State of the embedded local stack (directory).",
+        json_schema_extra=shown_default("`.mobius` in the checkout, else `~/.local/state/mobius`"),
+    )
 
     embedder: Literal["lexical", "openai"] = Field(
         "lexical", description="lexical: local, nothing leaves the machine. openai: any OpenAI-compatible endpoint."
@@ -99,7 +116,9 @@ class Settings(BaseModel):
     reconcile_time_limit: PositiveInt = Field(3600, description="Hard limit for one reconciliation task (s).")
 
     cpu_concurrency: PositiveInt = Field(
-        default_factory=lambda: max(1, min(4, os.cpu_count() or 1)), description="Processes for parse and chunk."
+        default_factory=lambda: max(1, min(4, os.cpu_count() or 1)),
+        description="Processes for parse and chunk.",
+        json_schema_extra=shown_default("number of cores, at most 4"),
     )
     io_concurrency: PositiveInt = Field(2, description="Processes for embed and upsert.")
     pool_size: PositiveInt = Field(2, description="Database connections per worker process at most.")
@@ -110,6 +129,9 @@ class Settings(BaseModel):
     )
     api_upload_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Bytes of one upload request at most.")
     api_upload_files: PositiveInt = Field(1_000, description="Files in one upload request at most.")
+    flower_url: str | None = Field(
+        None, description="Flower's address, http://host:port, for `mobius doctor`; the local stack's is known."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
 
@@ -156,7 +178,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and validate the environment.
 
     Raises:
-        MisconfiguredError: One line for every bad or unknown variable.
+        BadSettings: One line for every bad or unknown variable.
     """
     environ = os.environ if environ is None else environ
     known = {variable_of(field): field for field in Settings.model_fields}
@@ -173,7 +195,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as exc:
         problems += [_describe(error) for error in exc.errors()]
     if problems:
-        raise MisconfiguredError("the configuration is not usable:\n" + "\n".join(f"  {line}" for line in problems))
+        raise BadSettings(problems)
     return settings
 
 

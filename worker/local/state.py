@@ -202,7 +202,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """Return the object in this file; empty if there is none or it is damaged.
 
     Raises:
-        StackError: The file is another user's.
+        StackError: The file is another user's, or where the home should be is something else.
     """
     try:
         found = json.loads(file.read_bytes())
@@ -210,6 +210,8 @@ def read_json(file: Path) -> dict[str, Any]:
         return {}
     except PermissionError as exc:
         raise StackError(f"{exc}: run this as the user that owns {file.parent}.") from exc
+    except OSError as exc:
+        raise StackError(f"{exc}: choose another directory with MOBIUS_HOME.") from exc
     return found if isinstance(found, dict) else {}
 
 

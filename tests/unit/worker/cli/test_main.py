@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from worker.cli.main import _without_debug, app
 
-COMMANDS = ("ingest", "search", "runs", "why", "up", "down", "status", "migrate", "config")
+COMMANDS = ("ingest", "search", "runs", "why", "up", "down", "status", "doctor", "migrate", "config")
 
 
 def run(*args: str) -> Result:

@@ -102,3 +102,9 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         with pytest.raises(StackError, match="MOBIUS_HOME"):
             Home.at(path).prepare()
         assert not Home.at(path).is_locked()
+
+
+def test_a_home_within_a_file_is_named_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StackError, match="choose another directory with MOBIUS_HOME"):
+        Home.at(tmp_path / "file").read_record()
