@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
+from harness.containers import RedisContainer
+from harness.databases import Databases
+from harness.engines import Engine, Processes
 from harness.fleet import Fleet
 from harness.inspection import Inspection
 from harness.servers import RedisServer
@@ -17,49 +17,70 @@ from harness.trees import write_tree
 
 from pipeline.testing.openai_stub import OpenAIStub
 from worker import local
+from worker.local import postgres
 
-_numbers = itertools.count(1)
+pytest_plugins = ["harness.clusters"]
 
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers."""
+    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers.
+
+    Its Postgres does not wait for the disk: a killed process loses nothing by that, and no test cuts the power. With a
+    busy disk, a database of a test's own would cost seconds otherwise.
+    """
     home = tmp_path_factory.mktemp("stack") / "home"
     names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME")
     environ = {name: value for name, value in os.environ.items() if name not in names}
-    local.up(home, environ, report=print, services_only=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(postgres._SETTINGS, "fsync", "off")
+        local.up(home, environ, report=print, services_only=True)
     try:
         yield local.service_environment(home)
     finally:
         local.down(home, report=print)
 
 
-@pytest.fixture
-def database_url(services: dict[str, str]) -> Iterator[str]:
-    """A migrated database of the test's own, copied from the session's template."""
-    admin = services["DATABASE_URL"]
-    template = urlsplit(admin).path.strip("/")
-    name = f"test_{next(_numbers)}"
-    server = urlsplit(admin)._replace(path="/postgres").geturl()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield urlsplit(admin)._replace(path=f"/{name}").geturl()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+@pytest.fixture(scope="session")
+def databases(services: dict[str, str]) -> Databases:
+    """Makes databases on the session's server; their template is migrated once."""
+    made = Databases(services["DATABASE_URL"])
+    made.make_template()
+    return made
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+def database_url(databases: Databases) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    with databases.migrated() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A database that nothing was ever done to."""
+    with databases.empty() as url:
+        yield url
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """What a test's Redis and its Celery cluster run as."""
+    return Processes()
+
+
+@pytest.fixture
+def redis_server(engine: Engine, tmp_path: Path) -> Iterator[RedisServer | RedisContainer]:
     """A Redis of the test's own, which it may kill."""
-    server = RedisServer(tmp_path / "redis")
-    server.start()
+    server = engine.redis(tmp_path / "redis")
+    server.restart()
     yield server
-    server.kill()
+    server.teardown()
 
 
 @pytest.fixture
 def environment(
-    services: dict[str, str], database_url: str, redis_server: RedisServer, tmp_path: Path
+    services: dict[str, str], database_url: str, redis_server: RedisServer | RedisContainer, tmp_path: Path
 ) -> dict[str, str]:
     """The environment of the product's processes: quick leases, so that recovery is seen within a test."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
