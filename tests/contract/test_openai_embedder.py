@@ -139,7 +139,6 @@ def test_a_wrong_key_is_said_so(stub, make):
         ({"Retry-After": "7"}, 7, 7),
         ({"Retry-After": "0.25"}, 0.25, 0.25),
         ({"Retry-After-Ms": "1500"}, 1.5, 1.5),
-        ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)}, 30, 91),
         ({"Retry-After": "soon"}, 10, 10),
         ({}, 10, 10),
     ],
@@ -150,6 +149,15 @@ def test_a_429_is_handed_over_at_once_with_its_wait(stub, make, headers, least, 
     assert isinstance(error, RateLimited)
     assert least <= error.retry_after <= most
     assert len(stub.calls) == 1
+
+
+def test_a_429_may_name_its_wait_by_a_date(stub, make):
+    # Made here: a date made when the tests are collected is past when they run late.
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    stub.faults.append(Fault(status=429, headers={"Retry-After": until}))
+    error = outcome(make())
+    assert isinstance(error, RateLimited)
+    assert 60 <= error.retry_after <= 91
 
 
 def test_after_a_429_nothing_more_is_sent_until_its_wait_is_over(stub, make):
