@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
+from harness.databases import Databases
 from harness.fleet import Fleet
 from harness.inspection import Inspection
 from harness.servers import RedisServer
@@ -17,35 +15,48 @@ from harness.trees import write_tree
 
 from pipeline.testing.openai_stub import OpenAIStub
 from worker import local
-
-_numbers = itertools.count(1)
+from worker.local import postgres
 
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers."""
+    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers.
+
+    Its Postgres does not wait for the disk: a killed process loses nothing by that, and no test cuts the power. With a
+    busy disk, a database of a test's own would cost seconds otherwise.
+    """
     home = tmp_path_factory.mktemp("stack") / "home"
     names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME")
     environ = {name: value for name, value in os.environ.items() if name not in names}
-    local.up(home, environ, report=print, services_only=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(postgres._SETTINGS, "fsync", "off")
+        local.up(home, environ, report=print, services_only=True)
     try:
         yield local.service_environment(home)
     finally:
         local.down(home, report=print)
 
 
+@pytest.fixture(scope="session")
+def databases(services: dict[str, str]) -> Databases:
+    """Makes databases on the session's server; their template is migrated once."""
+    made = Databases(services["DATABASE_URL"])
+    made.make_template()
+    return made
+
+
 @pytest.fixture
-def database_url(services: dict[str, str]) -> Iterator[str]:
-    """A migrated database of the test's own, copied from the session's template."""
-    admin = services["DATABASE_URL"]
-    template = urlsplit(admin).path.strip("/")
-    name = f"test_{next(_numbers)}"
-    server = urlsplit(admin)._replace(path="/postgres").geturl()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield urlsplit(admin)._replace(path=f"/{name}").geturl()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def database_url(databases: Databases) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    with databases.migrated() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A database that nothing was ever done to."""
+    with databases.empty() as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
+from harness.databases import Databases
 from harness.desk import Desk
 from harness.fleet import Fleet
 from harness.inspection import Inspection
@@ -30,18 +29,13 @@ class Crew:
 
 
 @pytest.fixture(scope="module")
-def crew(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+def crew(services: dict[str, str], databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     """A worker and a dispatcher on a database, a Redis and a collection of the module's own."""
     place = tmp_path_factory.mktemp("crew")
-    name = re.sub(r"\W", "_", place.name)
-    template = urlsplit(services["DATABASE_URL"])
-    server = template._replace(path="/postgres").geturl()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.path.strip('/')}")
     redis = RedisServer(place / "redis")
     redis.start()
-    with OpenAIStub(dims=32, api_key="the-right-key") as provider:
-        env = _environment(services, template._replace(path=f"/{name}").geturl(), redis.url, place, provider.url)
+    with databases.migrated() as database_url, OpenAIStub(dims=32, api_key="the-right-key") as provider:
+        env = _environment(services, database_url, redis.url, place, provider.url)
         inspection = Inspection(env["DATABASE_URL"], env["QDRANT_URL"], env["QDRANT_API_KEY"])
         fleet = Fleet(env, place)
         try:
@@ -51,8 +45,6 @@ def crew(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
         finally:
             fleet.end()
             redis.kill()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _environment(

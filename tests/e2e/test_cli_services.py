@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -109,20 +108,10 @@ def test_all_bad_settings_are_named_at_once(desk: Desk) -> None:
 # --- schemas
 
 
-@pytest.fixture
-def empty_database(services: dict[str, str]) -> Iterator[str]:
-    """A database that was never migrated."""
-    admin = urlsplit(services["DATABASE_URL"])
-    with psycopg.connect(admin._replace(path="/postgres").geturl(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE never_migrated")
-        yield admin._replace(path="/never_migrated").geturl()
-        connection.execute("DROP DATABASE never_migrated WITH (FORCE)")
-
-
 def test_an_empty_database_asks_for_the_migration_which_mends_it(
-    crew: Any, empty_database: str, tmp_path: Path
+    crew: Any, empty_database_url: str, tmp_path: Path
 ) -> None:
-    env = crew.env | {"DATABASE_URL": empty_database}
+    env = crew.env | {"DATABASE_URL": empty_database_url}
     assert "schema none" in (message := refusal(env, "runs"))
     assert "run `mobius migrate`" in message
     done = run_mobius(env, "migrate")
