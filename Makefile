@@ -43,8 +43,17 @@ ingest: setup up ## Start the local stack and ingest examples/ and our own sourc
 	@bash examples/tour.sh "$(DIR)"
 
 test: setup lint ## Lint, types, and all tests on real services
+ifeq ($(strip $(PYTEST_ARGS)),)
 	@echo "==> running all tests; they start their own services and end them"
+	@rm -rf .coverage.d
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@echo "==> branch coverage, subprocesses included; modules below the bound, if any:"
+	@$(BIN)/coverage report | awk 'NR == 1 || /^TOTAL/ || $$NF + 0 < 85'
+else
+	@echo "==> running a part of the tests; coverage is only measured over all of them"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+endif
 
 lint: setup ## Style, types, layering, sizes
 	@echo "==> ruff"
@@ -89,4 +98,4 @@ purge: setup ## Stop the local stack and delete its data
 
 clean: ## Stop the local stack and remove everything that make made
 	@if [ -x $(MOBIUS) ]; then $(MOBIUS) down --purge; fi
-	rm -rf $(VENV) .mobius build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .mobius build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage.d
