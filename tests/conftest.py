@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness.containers import RedisContainer
 from harness.databases import Databases
+from harness.engines import Engine, Processes
 from harness.fleet import Fleet
 from harness.inspection import Inspection
 from harness.servers import RedisServer
@@ -16,6 +18,8 @@ from harness.trees import write_tree
 from pipeline.testing.openai_stub import OpenAIStub
 from worker import local
 from worker.local import postgres
+
+pytest_plugins = ["harness.clusters"]
 
 
 @pytest.fixture(scope="session")
@@ -60,17 +64,23 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+def engine() -> Engine:
+    """What a test's Redis and its Celery cluster run as."""
+    return Processes()
+
+
+@pytest.fixture
+def redis_server(engine: Engine, tmp_path: Path) -> Iterator[RedisServer | RedisContainer]:
     """A Redis of the test's own, which it may kill."""
-    server = RedisServer(tmp_path / "redis")
-    server.start()
+    server = engine.redis(tmp_path / "redis")
+    server.restart()
     yield server
-    server.kill()
+    server.teardown()
 
 
 @pytest.fixture
 def environment(
-    services: dict[str, str], database_url: str, redis_server: RedisServer, tmp_path: Path
+    services: dict[str, str], database_url: str, redis_server: RedisServer | RedisContainer, tmp_path: Path
 ) -> dict[str, str]:
     """The environment of the product's processes: quick leases, so that recovery is seen within a test."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}

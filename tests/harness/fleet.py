@@ -2,62 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from harness.members import ROOT, Member, wait_until
+
+__all__ = ["ROOT", "Fleet", "Member", "wait_until"]
+
+#: What a worker logs when it takes messages.
+WORKER_READY = " ready."
+ALL_QUEUES = "parse,chunk,embed,upsert,control"
 
 
-def wait_until(claim: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Return as soon as the claim holds; fail the test if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, f"after {seconds} s still not true: {what}"
-        time.sleep(0.05)
-
-
-class Member:
-    """One process group."""
-
-    def __init__(self, name: str, argv: list[str], env: Mapping[str, str], directory: Path) -> None:
-        self.name = name
-        self.log = directory / f"{name}.log"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                argv, cwd=ROOT, env=dict(env), stdout=log, stderr=log, start_new_session=True
-            )
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its first process runs."""
-        return self._process.poll() is None
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group."""
-        os.killpg(self._process.pid, number)
-
-    def kill(self) -> None:
-        """End the group as a crash would."""
-        with contextlib.suppress(ProcessLookupError):
-            self.send(signal.SIGKILL)
-        self._process.wait()
-
-    def records(self, event: str) -> list[dict[str, object]]:
-        """Return its log records of one event."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        records = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-        return [record for record in records if record.get("event") == event]
-
-    def logged(self, text: str) -> bool:
-        """Whether its log holds a text."""
-        return text in self.log.read_text(errors="replace")
+def worker_argv(name: str, queues: str = ALL_QUEUES, processes: int = 1) -> list[str]:
+    """Return the arguments of Python that run a Celery worker."""
+    argv = ["-m", "celery", "-A", "worker.app", "worker", "-n", f"{name}@test", "-Q", queues]
+    return [*argv, "--concurrency", str(processes), "--without-gossip", "--without-mingle"]
 
 
 class Fleet:
@@ -70,19 +32,19 @@ class Fleet:
 
     def start(self, name: str, argv: list[str], **extra: str) -> Member:
         """Start a Python process of the product; ``extra`` adds to its environment."""
-        member = Member(name, [sys.executable, "-m", *argv], {**self._env, **extra}, self._directory)
-        self.members.append(member)
+        return self._start(Member(name, [sys.executable, "-m", *argv], {**self._env, **extra}, self._directory))
+
+    def worker(self, name: str, queues: str = ALL_QUEUES, *, processes: int = 1, **extra: str) -> Member:
+        """Start a Celery worker and return when it takes messages."""
+        argv = [sys.executable, *worker_argv(name, queues, processes)]
+        env = {**self._env, **extra}
+        member = self._start(Member(name, argv, env, self._directory, ready_prompt=WORKER_READY))
+        member.ready()
         return member
 
-    def worker(
-        self, name: str, queues: str = "parse,chunk,embed,upsert,control", *, processes: int = 1, **extra: str
-    ) -> Member:
-        """Start a Celery worker and return when it takes messages."""
-        argv = ["celery", "-A", "worker.app", "worker", "-n", f"{name}@test", "-Q", queues]
-        options = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
-        member = self.start(name, [*argv, *options], **extra)
-        wait_until(lambda: member.logged(" ready.") or not member.is_alive, f"worker {name} is ready")
-        assert member.is_alive, member.log.read_text()
+    def _start(self, member: Member) -> Member:
+        self.members.append(member)
+        member.start()
         return member
 
     def dispatcher(self, name: str = "dispatcher", **extra: str) -> Member:

