@@ -89,13 +89,14 @@ def test_ctrl_c_ends_the_command_and_not_the_work(desk: Desk) -> None:
     env = {**desk.env, "MOBIUS_PROJECT": desk.project}
     argv = command("ingest", desk.tree)
     process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        wait_until(lambda: "embed" in desk.run("why", "first.py", code=None).stdout, "the file is being embedded")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    finally:
-        desk.provider.latency = 0.0
-        process.kill()
+    with process:
+        try:
+            wait_until(lambda: desk.provider._at_once > 0, "the files are being embedded")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            desk.provider.latency = 0.0
+            process.kill()
     assert process.returncode == 130
     assert "what was accepted is processed all the same" in said
     assert "Traceback" not in said

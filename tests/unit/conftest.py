@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import runpy
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from celery import Celery
 from celery.app.defaults import SETTING_KEYS
+from harness.isolation import no_way_out
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Settings that Celery reads, but that are missing in its own list of them.
@@ -22,24 +22,10 @@ ABOUT_SOCKETS = Path(__file__).parent / "worker" / "local"
 
 
 @pytest.fixture(autouse=True)
-def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
     """Refuse every connection except to a Unix socket."""
-    if request.path.is_relative_to(ABOUT_SOCKETS):
-        return
-    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
-
-    def refuse(address: object) -> NoReturn:
-        # Not an OSError: code that waits for a service would swallow that and try again.
-        pytest.fail(f"a unit test connects to {address!r}; use a shipped fake, or move it to another ring")
-
-    def guarded_connect(self: socket.socket, address: Any) -> None:
-        return connect(self, address) if self.family == socket.AF_UNIX else refuse(address)
-
-    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
-        return connect_ex(self, address) if self.family == socket.AF_UNIX else refuse(address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
-    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    with no_way_out(loopback=request.path.is_relative_to(ABOUT_SOCKETS)):
+        yield
 
 
 @pytest.fixture
