@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness.containers import RedisContainer
-from harness.databases import Databases
+from harness.databases import Databases, wait_for_the_disk
 from harness.engines import Engine, Processes
 from harness.fleet import Fleet
 from harness.inspection import Inspection
@@ -33,10 +33,13 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME")
     environ = {name: value for name, value in os.environ.items() if name not in names}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(postgres._SETTINGS, "fsync", "off")
+        # What stands on a server's command line cannot be changed while it runs.
+        patch.delitem(postgres._SETTINGS, "fsync")
         local.up(home, environ, report=print, services_only=True)
     try:
-        yield local.service_environment(home)
+        found = local.service_environment(home)
+        wait_for_the_disk(found["DATABASE_URL"], wait=False)
+        yield found
     finally:
         local.down(home, report=print)
 
@@ -47,6 +50,14 @@ def databases(services: dict[str, str]) -> Databases:
     made = Databases(services["DATABASE_URL"])
     made.make_template()
     return made
+
+
+@pytest.fixture
+def durable(services: dict[str, str]) -> Iterator[None]:
+    """Have Postgres wait for the disk during a test, as it does wherever it is not tested."""
+    wait_for_the_disk(services["DATABASE_URL"], wait=True)
+    yield
+    wait_for_the_disk(services["DATABASE_URL"], wait=False)
 
 
 @pytest.fixture

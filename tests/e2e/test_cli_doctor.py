@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from harness.desk import run_mobius
 
+pytestmark = pytest.mark.usefixtures("durable")
+
 NAMES = {
     "settings", "versions",
     "postgres", "postgres.pgvector", "postgres.schema", "postgres.durability", "postgres.clock", "postgres.disk",

@@ -6,6 +6,7 @@ Nobody can connect to the template: Postgres copies no database that somebody is
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -58,3 +59,21 @@ class Databases:
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[call-overload]  # built of names of ours
+
+
+def wait_for_the_disk(server_url: str, *, wait: bool) -> None:
+    """Have a server wait for the disk at every commit, or not; return when new connections find it so."""
+    word = "on" if wait else "off"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM SET fsync = {word}")
+        connection.execute("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 15
+    while _fsync(server_url) != word:
+        assert time.monotonic() < deadline, "Postgres does not take up its configuration"
+        time.sleep(0.01)
+
+
+def _fsync(server_url: str) -> str:
+    with psycopg.connect(server_url) as connection:
+        row = connection.execute("SHOW fsync").fetchone()
+    return str(row[0]) if row else ""
