@@ -12,6 +12,9 @@ from worker.observability.liveness import LifeSign
 from worker.observability.logs import configure_logs
 from worker.settings import load_settings
 
+#: Seconds between two heartbeats of a worker at most; Celery's default is every two seconds.
+PULSE = 10.0
+
 app = IngestApp("mobius", build_context=lambda: build_context(load_settings()))
 app.config_from_object("celeryconfig")
 
@@ -24,7 +27,7 @@ def _configure_logs(**_kwargs: Any) -> None:
 
 @worker_init.connect
 def _show_worker_alive(**_kwargs: Any) -> None:
-    LifeSign(load_settings().liveness_file).show_at(heartbeat_sent)
+    LifeSign(load_settings().liveness_file).show_at_pulse(heartbeat_sent, PULSE)
 
 
 @beat_init.connect

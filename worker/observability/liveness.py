@@ -1,11 +1,13 @@
 """Show that a process works, not merely that it exists: the age of a file says when it last did something.
 
-A worker touches it with every heartbeat, which it sends only while its loop turns and Redis answers; beat with every
+A worker touches it when its heartbeats go out, for which its loop must turn and Redis must answer; beat with every
 message that Redis took; the dispatcher with every round over the ledger.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,22 @@ class LifeSign:
         """Touch the file whenever this process sends the signal."""
         if self.path is not None:
             signal.connect(self._on_signal, weak=False)
+
+    def show_at_pulse(self, signal: Signal, within: float) -> None:
+        """Touch the file at a signal that comes at most ``within`` seconds after the one before.
+
+        Celery says that a heartbeat is sent when it is about to send it; only the next one shows that it went out.
+        """
+        last = -math.inf
+
+        def on_signal(**_facts: Any) -> None:
+            nonlocal last
+            before, last = last, time.monotonic()
+            if last - before <= within:
+                self.show()
+
+        if self.path is not None:
+            signal.connect(on_signal, weak=False)
 
     def _on_signal(self, **_facts: Any) -> None:
         self.show()

@@ -27,6 +27,7 @@ def test_without_a_file_nothing_happens() -> None:
     signal = Signal(name="test")
     LifeSign().show()
     LifeSign().show_at(signal)
+    LifeSign().show_at_pulse(signal, within=60.0)
     assert signal.receivers is None or not signal.receivers
 
 
@@ -43,6 +44,18 @@ def test_each_signal_touches_the_file(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_a_pulse_is_two_signals_soon_after_each_other(tmp_path: Path) -> None:
+    steady, halting = Signal(name="steady"), Signal(name="halting")
+    LifeSign(tmp_path / "steady").show_at_pulse(steady, within=60.0)
+    LifeSign(tmp_path / "halting").show_at_pulse(halting, within=0.0)
+    steady.send(sender=None)
+    halting.send(sender=None)
+    assert list(tmp_path.iterdir()) == []
+    steady.send(sender=None)
+    halting.send(sender=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["steady"]
+
+
 @pytest.mark.parametrize(("start", "work"), [(worker_init, heartbeat_sent), (beat_init, after_task_publish)])
 def test_a_worker_shows_its_heartbeats_and_beat_its_messages(
     start: Signal, work: Signal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -54,5 +67,6 @@ def test_a_worker_shows_its_heartbeats_and_beat_its_messages(
     work.send(sender=None)
     assert not path.exists()
     start.send(sender=None)
+    work.send(sender=None)
     work.send(sender=None)
     assert path.exists()
