@@ -211,11 +211,11 @@ def plain_environment() -> dict[str, str]:
     """Return the process's environment with values in place of the files that NAME_FILE names.
 
     Raises:
-        MisconfiguredError: One line for every file that cannot be used.
+        BadSettings: One line for every file that cannot be used.
     """
     values, problems = read_secret_files(os.environ, FILE_VARIABLES)
     if problems:
-        raise MisconfiguredError("\n".join(problems))
+        raise BadSettings(problems)
     return values
 
 
