@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from harness.deployment import GIVEN, ROOT, RULES, Document, queues_of, read, services, variables
 
+from worker.api.services import DATABASE_CONNECTIONS
 from worker.settings import load_settings
 
 #: Bytes of a worker's parent process, and of what a child may hold beyond its bound until its task ends.
@@ -148,8 +149,8 @@ def test_postgres_has_connections_for_everybody() -> None:
     found = services(read())
     pools = load_settings({}).pool_size
     wanted = sum(processes(service.get("command", [])) for service in found.values()) * pools
-    # Dispatcher (and its LISTEN), API, two commands at once, and what Postgres keeps for its superusers.
-    wanted += pools + 1 + 15 + 2 * 4 + 3
+    # Dispatcher (and its LISTEN), two commands at once, and what Postgres keeps for its superusers.
+    wanted += DATABASE_CONNECTIONS + pools + 1 + 2 * 4 + 3
     limit = next(int(word.partition("=")[2]) for word in found["postgres"]["command"] if "max_connections" in word)
     assert limit >= 2 * wanted
 
