@@ -79,9 +79,12 @@ format: setup ## Rewrite the code in the project's style
 docs: setup ## Write docs/configuration.md from the settings
 	@$(BIN)/python -m worker.configuration_page >docs/configuration.md
 
-lock: ## Resolve requirements.lock anew (needs uv)
+lock: ## Resolve both lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
 	  --extra local --extra dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+# What the image gets: the same versions, without the extras.
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --constraint requirements.lock --custom-compile-command "make lock" pyproject.toml -o requirements-runtime.lock
 
 up: setup ## Start the local stack in the background
 	@echo "==> starting the local stack: PostgreSQL, Redis, a Qdrant engine, workers, beat, Flower (all on loopback)"

@@ -33,6 +33,9 @@ Made from the settings object by `make docs`; change `worker/settings.py` instea
 Everything is set by environment variables. An empty value means "not set". An unknown `MOBIUS_` variable is refused, so
 that a misspelt one cannot be ignored, and all bad values are reported at once. `mobius config` prints what is in
 effect, `mobius doctor` says whether it works. A secret is never printed.
+
+A variable without the prefix may be given as a file: `DATABASE_URL_FILE=/run/secrets/database_url` stands for
+`DATABASE_URL` with the file's one line as its value. Both at once, and a file that is missing or empty, are refused.
 """
 
 _NAMES: dict[Any, str] = {int: "integer", float: "number", str: "text", bool: "`true` or `false`", Path: "path"}

@@ -19,6 +19,7 @@ from pipeline.errors import MisconfiguredError, ServiceUnavailable
 from pipeline.ports import Ledger
 from tasks.base import StagePolicy
 from tasks.workflow import dispatch, sweep
+from worker.observability.liveness import LifeSign
 from worker.observability.logs import configure_logs
 from worker.settings import load_settings
 
@@ -35,11 +36,19 @@ AGEING = 4
 class Dispatcher:
     """One loop over the ledger; ``stop`` ends it within a poll."""
 
-    def __init__(self, app: Celery, ledger: Ledger, policy: StagePolicy, sweep_seconds: float) -> None:
+    def __init__(
+        self,
+        app: Celery,
+        ledger: Ledger,
+        policy: StagePolicy,
+        sweep_seconds: float,
+        life: LifeSign | None = None,
+    ) -> None:
         self._app = app
         self._ledger = ledger
         self._policy = policy
         self._sweep_seconds = sweep_seconds
+        self._life = life or LifeSign()
         self._stopped = threading.Event()
         self._rounds = 0
         self._next_sweep = 0.0
@@ -71,7 +80,9 @@ class Dispatcher:
             sweep(self._ledger, self._policy)
             self._next_sweep = time.monotonic() + self._sweep_seconds
         self._rounds += 1
-        return dispatch(self._app, self._ledger, self._policy, oldest_first=self._rounds % AGEING == 0)
+        sent = dispatch(self._app, self._ledger, self._policy, oldest_first=self._rounds % AGEING == 0)
+        self._life.show()
+        return sent
 
 
 def main() -> None:
@@ -80,8 +91,8 @@ def main() -> None:
 
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
-    context = app.stage_context
-    dispatcher = Dispatcher(app, context.ledger, context.policy, settings.sweep_seconds)
+    context, life = app.stage_context, LifeSign(settings.liveness_file)
+    dispatcher = Dispatcher(app, context.ledger, context.policy, settings.sweep_seconds, life)
     signal.signal(signal.SIGTERM, dispatcher.stop)
     signal.signal(signal.SIGINT, dispatcher.stop)
     log.info("dispatcher_started", window=context.policy.dispatch_window)

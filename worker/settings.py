@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError, model_validator
 
 from pipeline.errors import MisconfiguredError
+from worker.secret_files import read_secret_files
 
 #: Variables that carry the same name everywhere in the field, so they have no MOBIUS_ prefix.
 _FOREIGN = {
@@ -26,6 +27,9 @@ _FOREIGN = {
     "openai_api_key": "OPENAI_API_KEY",
     "openai_base_url": "OPENAI_BASE_URL",
 }
+
+#: Those may hold secrets, so each has a twin: NAME_FILE, the file that the value stands in.
+FILE_VARIABLES = tuple(_FOREIGN.values())
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -134,6 +138,9 @@ class Settings(BaseModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
+    liveness_file: Path | None = Field(
+        None, description="Touched by dispatcher, worker and beat as long as they work; a health check reads its age."
+    )
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Settings:
@@ -180,7 +187,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         BadSettings: One line for every bad or unknown variable.
     """
-    environ = os.environ if environ is None else environ
+    environ, unusable_files = read_secret_files(os.environ if environ is None else environ, FILE_VARIABLES)
     known = {variable_of(field): field for field in Settings.model_fields}
     # MOBIUS_STACK_ variables are marks that the local stack leaves on its children.
     problems = [
@@ -188,6 +195,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in sorted(environ)
         if name.startswith("MOBIUS_") and not name.startswith("MOBIUS_STACK_") and name not in known
     ]
+    problems += unusable_files
     # An empty value means "not set": Compose and CI pass variables on that way.
     values: dict[str, Any] = {field: environ[name] for name, field in known.items() if environ.get(name)}
     try:
@@ -197,6 +205,18 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise BadSettings(problems)
     return settings
+
+
+def plain_environment() -> dict[str, str]:
+    """Return the process's environment with values in place of the files that NAME_FILE names.
+
+    Raises:
+        BadSettings: One line for every file that cannot be used.
+    """
+    values, problems = read_secret_files(os.environ, FILE_VARIABLES)
+    if problems:
+        raise BadSettings(problems)
+    return values
 
 
 def _hint(name: str, known: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from pipeline.types import EmbeddingModel
 from worker.adapters.qdrant_probe import require_room
 from worker.embedding import build_embedder, build_index, embedding_model, qdrant_key
 from worker.local import service_environment
+from worker.secret_files import file_variable
 from worker.settings import Settings, default_home, load_settings
 
 #: Connections of one command at most: a walk reads and writes the ledger at once, and holds a lock.
@@ -25,7 +26,9 @@ _CONNECTIONS = 4
 def effective_environment() -> dict[str, str]:
     """Return the environment; the running local stack fills in the addresses that it does not set."""
     home = Path(os.environ.get("MOBIUS_HOME") or default_home())
-    return service_environment(home) | {name: value for name, value in os.environ.items() if value}
+    own = {name: value for name, value in os.environ.items() if value}
+    local = {name: value for name, value in service_environment(home).items() if file_variable(name) not in own}
+    return local | own
 
 
 @dataclass(frozen=True)

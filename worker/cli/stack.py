@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from worker.cli.output import note, print_json, printable, result
 from worker.cli.services import effective_environment
 from worker.local import FleetOptions, StackStatus
 from worker.local.urls import masked
-from worker.settings import Settings, load_settings, variable_of
+from worker.settings import Settings, load_settings, plain_environment, variable_of
 
 #: The services, or a part of the stack, are not there.
 EXIT_NOT_READY = 1
@@ -32,7 +31,7 @@ def up(
     fleet = FleetOptions(
         settings.cpu_concurrency, settings.io_concurrency, settings.flower_port or None, settings.api_port or None
     )
-    status = local.up(settings.home, os.environ, report=note, services_only=services_only, fleet=fleet)
+    status = local.up(settings.home, plain_environment(), report=note, services_only=services_only, fleet=fleet)
     _print_status(status, as_json=as_json)
 
 

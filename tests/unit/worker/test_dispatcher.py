@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline.types import Stage, Token
 from pipeline.work import Swept
 from tasks.base import StagePolicy
 from worker.dispatcher import AGEING, Dispatcher
+from worker.observability.liveness import LifeSign
 
 POLICY = StagePolicy(60.0, 20.0, 5.0, 17.0, 8, dict.fromkeys(Stage, 60.0))
 
@@ -80,3 +82,15 @@ def test_a_dispatcher_that_was_stopped_does_not_start() -> None:
     dispatcher = Dispatcher(Celery(set_as_current=False), Slices(), POLICY, sweep_seconds=1.0)
     dispatcher.stop()
     dispatcher.run("postgresql://127.0.0.1:9/nothing")
+
+
+def test_a_round_over_the_ledger_shows_life_and_a_failed_one_does_not(app: Celery, tmp_path: Path) -> None:
+    slices, path = Slices(), tmp_path / "alive"
+    dispatcher = Dispatcher(app, slices, POLICY, sweep_seconds=0.0, life=LifeSign(path))
+    slices.fault = ServiceUnavailable("Postgres")
+    with pytest.raises(ServiceUnavailable):
+        dispatcher.round()
+    assert not path.exists()
+    slices.fault = None
+    dispatcher.round()
+    assert path.exists()

@@ -180,7 +180,6 @@ def test_a_redis_url_gets_a_database_unless_it_names_one(url: str, expected: str
 READERS = {
     "worker/settings.py": "the reader",
     "worker/cli/services.py": "puts the running local stack's addresses beside it before the reader reads it",
-    "worker/cli/stack.py": "hands it to the local stack, which passes it on to its children",
     "worker/local/children.py": "passes it on to the children",
     "worker/local/postgres_init.py": "passes the stack's marks on to a child that gets nothing else of it",
 }
