@@ -24,16 +24,12 @@ pytest_plugins = ["harness.clusters"]
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers.
-
-    Its Postgres does not wait for the disk: a killed process loses nothing by that, and no test cuts the power. With a
-    busy disk, a database of a test's own would cost seconds otherwise.
-    """
+    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers."""
     home = tmp_path_factory.mktemp("stack") / "home"
     names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME")
     environ = {name: value for name, value in os.environ.items() if name not in names}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(postgres._SETTINGS, "fsync", "off")
+        patch.delitem(postgres._SETTINGS, "fsync")  # as an argument it could not be changed while the server runs
         local.up(home, environ, report=print, services_only=True)
     try:
         yield local.service_environment(home)
@@ -46,7 +42,16 @@ def databases(services: dict[str, str]) -> Databases:
     """Makes databases on the session's server; their template is migrated once."""
     made = Databases(services["DATABASE_URL"])
     made.make_template()
+    made.wait_for_the_disk(False)
     return made
+
+
+@pytest.fixture
+def durable(databases: Databases) -> Iterator[None]:
+    """The server as the local stack runs it; other tests let it be quick."""
+    databases.wait_for_the_disk(True)
+    yield
+    databases.wait_for_the_disk(False)
 
 
 @pytest.fixture

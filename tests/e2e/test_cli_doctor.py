@@ -22,6 +22,8 @@ NAMES = {
     "stack", "workers", "dispatcher", "beat", "flower", "embedder", "disk.home", "disk.temporary",
 }  # fmt: skip
 
+pytestmark = pytest.mark.usefixtures("durable")
+
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:

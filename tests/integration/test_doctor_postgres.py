@@ -17,6 +17,8 @@ from worker.doctor.findings import Finding, Silence, Status
 from worker.doctor.probes import postgres as look_postgres
 from worker.settings import Settings, load_settings
 
+pytestmark = pytest.mark.usefixtures("durable")
+
 
 def judged(url: str) -> list[Finding]:
     settings = load_settings({"DATABASE_URL": url})
