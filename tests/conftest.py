@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from harness.containers import RedisContainer
-from harness.databases import Databases, wait_for_the_disk
+from harness.databases import Databases
 from harness.engines import Engine, Processes
 from harness.fleet import Fleet
 from harness.inspection import Inspection
+from harness.members import COVERAGE
 from harness.servers import RedisServer
 from harness.trees import write_tree
 
@@ -24,22 +25,16 @@ pytest_plugins = ["harness.clusters"]
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers.
-
-    Its Postgres does not wait for the disk: a killed process loses nothing by that, and no test cuts the power. With a
-    busy disk, a database of a test's own would cost seconds otherwise.
-    """
+    """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers."""
     home = tmp_path_factory.mktemp("stack") / "home"
-    names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME")
+    # What serves all tests is not measured, it would slow all of them down; tests of the stack measure their own.
+    names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME", COVERAGE)
     environ = {name: value for name, value in os.environ.items() if name not in names}
     with pytest.MonkeyPatch.context() as patch:
-        # What stands on a server's command line cannot be changed while it runs.
-        patch.delitem(postgres._SETTINGS, "fsync")
+        patch.delitem(postgres._SETTINGS, "fsync")  # as an argument it could not be changed while the server runs
         local.up(home, environ, report=print, services_only=True)
     try:
-        found = local.service_environment(home)
-        wait_for_the_disk(found["DATABASE_URL"], wait=False)
-        yield found
+        yield local.service_environment(home)
     finally:
         local.down(home, report=print)
 
@@ -49,15 +44,16 @@ def databases(services: dict[str, str]) -> Databases:
     """Makes databases on the session's server; their template is migrated once."""
     made = Databases(services["DATABASE_URL"])
     made.make_template()
+    made.wait_for_the_disk(False)
     return made
 
 
 @pytest.fixture
-def durable(services: dict[str, str]) -> Iterator[None]:
-    """Have Postgres wait for the disk during a test, as it does wherever it is not tested."""
-    wait_for_the_disk(services["DATABASE_URL"], wait=True)
+def durable(databases: Databases) -> Iterator[None]:
+    """The server as the local stack runs it; other tests let it be quick."""
+    databases.wait_for_the_disk(True)
     yield
-    wait_for_the_disk(services["DATABASE_URL"], wait=False)
+    databases.wait_for_the_disk(False)
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 import pytest
 from harness.desk import run_mobius
 
-pytestmark = pytest.mark.usefixtures("durable")
-
 NAMES = {
     "settings", "versions",
     "postgres", "postgres.pgvector", "postgres.schema", "postgres.durability", "postgres.clock", "postgres.disk",
@@ -23,6 +21,8 @@ NAMES = {
     "qdrant", "qdrant.collection",
     "stack", "workers", "dispatcher", "beat", "flower", "embedder", "disk.home", "disk.temporary",
 }  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("durable")
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,11 +57,12 @@ def ask(limiter: MemoryLimiter, tokens: int, patience: float = STAGE_PATIENCE) -
 
 
 def assert_within(budget: ProviderBudget, granted: list[tuple[int, int]]) -> None:
-    ordered = sorted(granted)
-    for start, _ in ordered:
-        window = [tokens for turn, tokens in ordered if start <= turn < start + MINUTE]
-        assert not budget.requests_per_minute or len(window) <= budget.requests_per_minute
-        assert not budget.tokens_per_minute or sum(window) <= budget.tokens_per_minute
+    turns, tokens = zip(*sorted(granted), strict=True) if granted else ((), ())
+    sums = [0, *accumulate(tokens)]
+    for start in turns:
+        first, end = bisect_left(turns, start), bisect_left(turns, start + MINUTE)
+        assert not budget.requests_per_minute or end - first <= budget.requests_per_minute
+        assert not budget.tokens_per_minute or sums[end] - sums[first] <= budget.tokens_per_minute
 
 
 # --- the promise
