@@ -17,6 +17,8 @@ from signal import SIGKILL, Signals
 from uuid import uuid4
 
 ROOT = Path(__file__).resolve().parents[2]
+#: By this variable coverage measures the processes that a measured one starts.
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
 
 def wait_until(claim: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
@@ -44,7 +46,8 @@ class Member:
     ) -> None:
         self.name = name
         self.id = uuid4().hex
-        self.env = dict(env)
+        # Members are killed in the end and would lose what they measured: measuring would only slow them down.
+        self.env = {key: value for key, value in env.items() if key != COVERAGE}
         self.log = directory / f"{name}.log"
         self._argv = argv
         self._ready_prompt = ready_prompt
