@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worker.doctor.findings import Finding, Silence, ok, problem, silent, warning
+from worker.doctor.findings import Finding, Silence, ok, problem, silent, skipped, warning
 
 GIB = 1024**3
 MIB = 1024**2
@@ -46,6 +46,14 @@ def judge_disk(name: str, seen: DiskSpace | Silence, least: int) -> Finding:
     if seen.free < 5 * least or (share < _SHARE and seen.free < _PLENTY):
         return warning(name, found, more)
     return ok(name, found)
+
+
+def judge_home(seen: DiskSpace | Silence, least: int, *, is_used: bool) -> Finding:
+    """Judge where the local stack keeps its state; ``is_used``: there is one, or one would be needed."""
+    name = "disk.home"
+    if not is_used:
+        return skipped(name, "no local stack runs and none is needed: all services are your own")
+    return judge_disk(name, seen, least)
 
 
 def amount(size: int) -> str:

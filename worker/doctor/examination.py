@@ -8,7 +8,7 @@ from pipeline.errors import MisconfiguredError
 from tasks.queues import ROUTES
 from worker.doctor import embedder, fleet, flower, installation, postgres, qdrant, redis
 from worker.doctor.connections import judge_connections
-from worker.doctor.disk import GIB, MIB, judge_disk
+from worker.doctor.disk import GIB, MIB, judge_disk, judge_home
 from worker.doctor.findings import Finding, Silence, parts_of, problem, skipped
 from worker.doctor.looking import Seen, look
 from worker.doctor.secrecy import secrets_of, secrets_within, without_secrets
@@ -53,9 +53,14 @@ def judge(seen: Seen, settings: Settings, processes: int | None = None) -> list[
         fleet.judge_beat(seen.stack),
         flower.judge(seen.flower),
         embedder.judge(seen.embedder, settings.openai_model),
-        judge_disk("disk.home", seen.home, _LEAST_HOME),
+        judge_home(seen.home, _LEAST_HOME, is_used=_uses_home(seen, settings)),
         judge_disk("disk.temporary", seen.temporary, _LEAST_TEMPORARY),
     ]
+
+
+def _uses_home(seen: Seen, settings: Settings) -> bool:
+    runs = isinstance(seen.stack, Silence) or seen.stack.is_running
+    return runs or not (settings.database_url and settings.redis_url and settings.qdrant_url)
 
 
 def _connections(seen: Seen, settings: Settings, processes: int | None) -> Finding:

@@ -10,7 +10,7 @@ import pytest
 
 from worker.doctor import installation
 from worker.doctor.clock import Skew, judge_clock
-from worker.doctor.disk import GIB, MIB, DiskSpace, judge_disk
+from worker.doctor.disk import GIB, MIB, DiskSpace, judge_disk, judge_home
 from worker.doctor.findings import Silence, Status
 from worker.doctor.installation import Installed, judge_settings, judge_versions, pins_of
 from worker.doctor.probes import disk
@@ -75,6 +75,12 @@ def test_room(seen: DiskSpace | Silence, status: Status, words: str) -> None:
 
 def test_a_small_directory_for_temporary_files_will_do() -> None:
     assert judge_disk("disk", replace(ROOMY, free=700 * MIB, total=GIB), least=128 * MIB).status is Status.OK
+
+
+def test_where_no_local_stack_is_needed_its_directory_may_be_small() -> None:
+    small = replace(ROOMY, free=64 * MIB, total=64 * MIB)
+    assert judge_home(small, GIB, is_used=False).status is Status.SKIPPED
+    assert judge_home(small, GIB, is_used=True).status is Status.PROBLEM
 
 
 def test_a_directory_that_is_not_made_yet_has_the_room_of_its_parent(tmp_path: Path) -> None:
