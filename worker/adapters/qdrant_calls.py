@@ -5,7 +5,8 @@ All our writes are conditional on generations, so repeating one that was applied
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from json import JSONDecodeError
 from typing import ParamSpec, TypeVar
 
@@ -23,6 +24,9 @@ T = TypeVar("T")
 #: Tries of one call, and the longest wait between two of them in seconds.
 _TRIES = 3
 _LONGEST_WAIT = 2.0
+
+#: Calls made at once; each holds its request in memory, up to some tens of MB.
+_AT_ONCE = 3
 
 #: Connections kept open for reuse. The client by itself keeps none to a local server.
 _CONNECTIONS = httpx.Limits(max_connections=16, max_keepalive_connections=4, keepalive_expiry=30)
@@ -69,6 +73,21 @@ def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return quick(function, *args, **kwargs)
     except (ApiException, QdrantException, JSONDecodeError) as exc:
         raise _translated(exc) from exc
+
+
+def side_by_side(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Make several calls, a few at once, and return what they return, in order.
+
+    While the server works on one, the next is put into words. When one fails, the others are made all the same.
+
+    Raises:
+        IngestError: What the first of the failed ones raised.
+    """
+    if len(calls) < 2:
+        return [each() for each in calls]
+    with ThreadPoolExecutor(min(len(calls), _AT_ONCE)) as pool:
+        made = [pool.submit(each) for each in calls]
+    return [each.result() for each in made]
 
 
 def _is_passing(exc: BaseException) -> bool:

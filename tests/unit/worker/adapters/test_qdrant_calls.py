@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from json import JSONDecodeError
 
 import httpx
@@ -10,7 +12,7 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from pipeline.errors import BadCredentials, RateLimited, ServiceUnavailable
-from worker.adapters.qdrant_calls import MissingCollection, RequestRefused, call
+from worker.adapters.qdrant_calls import MissingCollection, RequestRefused, call, side_by_side
 
 REQUEST = httpx.Request("GET", "http://127.0.0.1")
 
@@ -86,3 +88,35 @@ def test_a_refusal_says_what_the_server_said():
 def test_a_mistake_of_ours_is_not_hidden():
     with pytest.raises(TypeError):
         call(Failing(TypeError("a bug")))
+
+
+# --- several calls
+
+
+def test_what_several_calls_return_comes_in_their_order() -> None:
+    second_is_done = threading.Event()
+
+    def first() -> int:
+        assert second_is_done.wait(10), "the second call is not made while the first one lasts"
+        return 1
+
+    def second() -> int:
+        second_is_done.set()
+        return 2
+
+    assert side_by_side([first, second]) == [1, 2]
+    assert side_by_side([lambda: 3]) == [3]
+    assert side_by_side([]) == []
+
+
+def test_when_one_call_fails_the_others_are_made_all_the_same() -> None:
+    made: list[int] = []
+
+    def make(number: int) -> None:
+        if number == 1:
+            raise ServiceUnavailable("Qdrant")
+        made.append(number)
+
+    with pytest.raises(ServiceUnavailable):
+        side_by_side([partial(make, number) for number in range(6)])
+    assert sorted(made) == [0, 2, 3, 4, 5]
