@@ -27,6 +27,14 @@ def wait_until(claim: Callable[[], bool], what: str, seconds: float = 60.0) -> N
         time.sleep(0.05)
 
 
+def without_coverage(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which coverage does not measure what is started.
+
+    A process that is killed in the end loses what it measured, and one that serves many tests slows all of them down.
+    """
+    return {name: value for name, value in env.items() if name != "COVERAGE_PROCESS_CONFIG"}
+
+
 def records_in(log: str, event: str) -> list[dict[str, object]]:
     """Return the log records of one event."""
     lines = [line for line in log.splitlines() if line.startswith("{") and line.endswith("}")]
@@ -44,7 +52,7 @@ class Member:
     ) -> None:
         self.name = name
         self.id = uuid4().hex
-        self.env = dict(env)
+        self.env = without_coverage(env)
         self.log = directory / f"{name}.log"
         self._argv = argv
         self._ready_prompt = ready_prompt
