@@ -12,7 +12,7 @@ from harness.databases import Databases
 from harness.engines import Engine, Processes
 from harness.fleet import Fleet
 from harness.inspection import Inspection
-from harness.members import COVERAGE
+from harness.members import without_coverage
 from harness.servers import RedisServer
 from harness.trees import write_tree
 
@@ -27,9 +27,8 @@ pytest_plugins = ["harness.clusters"]
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """DATABASE_URL, REDIS_URL, QDRANT_URL and QDRANT_API_KEY of a local stack without workers."""
     home = tmp_path_factory.mktemp("stack") / "home"
-    # What serves all tests is not measured, it would slow all of them down; tests of the stack measure their own.
-    names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME", COVERAGE)
-    environ = {name: value for name, value in os.environ.items() if name not in names}
+    names = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "MOBIUS_HOME")
+    environ = {name: value for name, value in without_coverage(os.environ).items() if name not in names}
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(postgres._SETTINGS, "fsync")  # as an argument it could not be changed while the server runs
         local.up(home, environ, report=print, services_only=True)

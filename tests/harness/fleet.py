@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.members import ROOT, Member, wait_until
+from harness.members import ROOT, Member, wait_until, without_coverage
 
 __all__ = ["ROOT", "Fleet", "Member", "wait_until"]
 
@@ -56,7 +56,7 @@ class Fleet:
         done = subprocess.run(
             [sys.executable, "-m", "worker.cli.main", *args],
             cwd=ROOT,
-            env={**self._env, **extra},
+            env=without_coverage({**self._env, **extra}),
             capture_output=True,
             text=True,
             timeout=150,

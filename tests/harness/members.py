@@ -17,8 +17,6 @@ from signal import SIGKILL, Signals
 from uuid import uuid4
 
 ROOT = Path(__file__).resolve().parents[2]
-#: By this variable coverage measures the processes that a measured one starts.
-COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
 
 def wait_until(claim: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
@@ -27,6 +25,14 @@ def wait_until(claim: Callable[[], bool], what: str, seconds: float = 60.0) -> N
     while not claim():
         assert time.monotonic() < deadline, f"after {seconds} s still not true: {what}"
         time.sleep(0.05)
+
+
+def without_coverage(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which coverage does not measure what is started.
+
+    A process that is killed in the end loses what it measured, and one that serves many tests slows all of them down.
+    """
+    return {name: value for name, value in env.items() if name != "COVERAGE_PROCESS_CONFIG"}
 
 
 def records_in(log: str, event: str) -> list[dict[str, object]]:
@@ -46,8 +52,7 @@ class Member:
     ) -> None:
         self.name = name
         self.id = uuid4().hex
-        # Members are killed in the end and would lose what they measured: measuring would only slow them down.
-        self.env = {key: value for key, value in env.items() if key != COVERAGE}
+        self.env = without_coverage(env)
         self.log = directory / f"{name}.log"
         self._argv = argv
         self._ready_prompt = ready_prompt
