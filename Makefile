@@ -87,7 +87,7 @@ lock: ## Resolve both lock files anew (needs uv)
 	  --constraint requirements.lock --custom-compile-command "make lock" pyproject.toml -o requirements-runtime.lock
 
 up: setup ## Start the local stack in the background
-	@echo "==> starting the local stack: PostgreSQL, Redis, a Qdrant engine, workers, beat, Flower (all on loopback)"
+	@echo "==> starting the local stack: PostgreSQL, Redis, a Qdrant engine, workers, beat, API, Flower (all on loopback)"
 	@$(MOBIUS) up
 
 down: setup ## Stop the local stack
