@@ -24,7 +24,7 @@ def test_what_one_copy_is_told_no_other_knows(databases: Databases) -> None:
             assert connection.execute("SELECT count(*) FROM tenants").fetchone() == (0,)
 
 
-def test_nobody_can_connect_to_the_template_and_so_block_a_copy(services: dict[str, str]) -> None:
+def test_nobody_can_connect_to_the_template_and_so_block_a_copy(databases: Databases, services: dict[str, str]) -> None:
     url = services["DATABASE_URL"].rpartition("/")[0] + f"/{TEMPLATE}"
     with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
         psycopg.connect(url)
