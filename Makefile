@@ -46,7 +46,8 @@ test: setup lint ## Lint, types, and all tests on real services
 ifeq ($(strip $(PYTEST_ARGS)),)
 	@echo "==> running all tests; they start their own services and end them"
 	@rm -rf .coverage.d
-	@$(BIN)/coverage run -m pytest
+# Most tests wait for processes, so two cores carry four at once; a file's tests stay together, for they share services.
+	@$(BIN)/coverage run -m pytest --quiet --numprocesses 4 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	@echo "==> branch coverage, subprocesses included; modules below the bound, if any:"
 	@$(BIN)/coverage report | awk 'NR == 1 || /^TOTAL/ || $$NF + 0 < 85'
