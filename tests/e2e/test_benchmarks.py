@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from harness.fleet import ROOT, wait_until
+from harness.members import without_coverage
 from harness.trees import write_tree
 
 #: What `write_tree` writes besides the modules.
@@ -28,7 +29,11 @@ Finished = tuple[dict[str, Any], str, Path]
 @contextmanager
 def running(tree: Path, output: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     """Start the benchmark over a tree, with ``output`` as its directory for everything; it ends with the block."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
+    kept = {
+        name: value
+        for name, value in without_coverage(os.environ).items()
+        if not name.startswith(("MOBIUS_", "OPENAI_"))
+    }
     argv = [sys.executable, "-m", "benchmarks.run", "--dir", str(tree), "--json", str(output / "results.json"), *more]
     environment = {**kept, "TMPDIR": str(output)}
     pipe = subprocess.PIPE

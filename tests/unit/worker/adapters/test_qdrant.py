@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
+from uuid import UUID
 
 import numpy as np
 import pytest
 
 from pipeline.errors import DimensionMismatch
-from pipeline.types import EmbeddingModel
-from worker.adapters.qdrant import QdrantIndex, alias_of
+from pipeline.types import EmbeddingModel, Point, Scope, SearchFilter
+from worker.adapters.qdrant import QdrantIndex, _numbers, alias_of
 from worker.adapters.qdrant_calls import connect_qdrant
 
 
@@ -41,17 +42,18 @@ def test_the_limits_of_one_call_do_not_change_the_alias():
 
 
 def test_numbers_are_sent_exactly_and_as_short_as_they_can_be():
-    index = index_of(4)
-    numbers = index._numbers(struct.pack("<4f", 0.1234, -0.5, 1 / 3, 1e-12))
-    assert json.dumps(numbers[:2]) == "[0.1234, -0.5]"
-    assert np.array(numbers, dtype="<f4").tobytes() == struct.pack("<4f", 0.1234, -0.5, 1 / 3, 1e-12)
-    index.close()
+    vectors = [struct.pack("<4f", 0.025, -0.5, 1 / 3, 1e-12), struct.pack("<4f", 0, 1, 0.125, -3.75)]
+    numbers = _numbers(vectors)
+    assert json.dumps(numbers[0][:2]) == "[0.025, -0.5]"
+    assert [np.array(row, dtype="<f4").tobytes() for row in numbers] == vectors
 
 
 def test_a_vector_of_other_dimensions_is_never_sent():
     index = index_of(4)
     with pytest.raises(DimensionMismatch, match="3 dimensions"):
-        index._numbers(struct.pack("<3f", 1, 2, 3))
+        index.upsert(Scope(UUID(int=1), UUID(int=2)), [Point(UUID(int=3), 1, struct.pack("<3f", 1, 2, 3), {})])
+    with pytest.raises(DimensionMismatch, match="3 dimensions"):
+        index.search(Scope(UUID(int=1), UUID(int=2)), struct.pack("<3f", 1, 2, 3), 1, SearchFilter())
     index.close()
 
 
