@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
+from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from pipeline.errors import DimensionMismatch
-from pipeline.types import EmbeddingModel
-from worker.adapters.qdrant import QdrantIndex, alias_of
+from pipeline.types import EmbeddingModel, Scope, SearchFilter
+from worker.adapters.qdrant import QdrantIndex, _numbers, alias_of
 from worker.adapters.qdrant_calls import connect_qdrant
 
 
@@ -40,18 +41,21 @@ def test_the_limits_of_one_call_do_not_change_the_alias():
     assert alias_of(small) == alias_of(EmbeddingModel("openai", "m", 8))
 
 
-def test_numbers_are_sent_exactly_and_as_short_as_they_can_be():
-    index = index_of(4)
-    numbers = index._numbers(struct.pack("<4f", 0.1234, -0.5, 1 / 3, 1e-12))
-    assert json.dumps(numbers[:2]) == "[0.1234, -0.5]"
-    assert np.array(numbers, dtype="<f4").tobytes() == struct.pack("<4f", 0.1234, -0.5, 1 / 3, 1e-12)
-    index.close()
+def test_numbers_are_sent_exactly_and_with_nine_decimals_where_they_do():
+    vectors = [struct.pack("<4f", 0.1234, -0.5, 1 / 3, 1e-12), struct.pack("<4f", 1, 2, 3, 4)]
+    numbers = _numbers(vectors)
+    assert json.dumps(numbers[0][:2]) == "[0.123400003, -0.5]"
+    assert [np.array(each, dtype="<f4").tobytes() for each in numbers] == vectors
 
 
 def test_a_vector_of_other_dimensions_is_never_sent():
     index = index_of(4)
+    short = struct.pack("<3f", 1, 2, 3)
     with pytest.raises(DimensionMismatch, match="3 dimensions"):
-        index._numbers(struct.pack("<3f", 1, 2, 3))
+        index._require_dims([struct.pack("<4f", 1, 2, 3, 4), short])
+    # Any of these that got as far as connecting would fail: nobody may connect here.
+    with pytest.raises(DimensionMismatch, match="3 dimensions"):
+        index.search(Scope(uuid4(), uuid4()), short, 5, SearchFilter())
     index.close()
 
 
