@@ -20,7 +20,7 @@ from pipeline.testing.openai_stub import OpenAIStub
 from worker import local
 from worker.local import postgres
 
-pytest_plugins = ["harness.clusters"]
+pytest_plugins = ["harness.clusters", "harness.summary"]
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from harness.programs import Running, launch, sidecar_argv
+from harness.programs import Running, index_backends, launch, sidecar_argv
 from harness.servers import free_port
 
 from pipeline.ports import Index
@@ -25,15 +25,6 @@ from worker.adapters.qdrant import QdrantIndex
 from worker.adapters.qdrant_calls import connect_qdrant
 
 _ROOT = Path(__file__).parents[2]
-_BACKENDS = ["fake", "sidecar"]
-_BACKENDS += ["qdrant"] if os.environ.get("QDRANT_BIN") else []
-_BACKENDS += ["server"] if os.environ.get("QDRANT_TEST_URL") else []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(f"index contract backends: {', '.join(_BACKENDS)}")
-
-
 Launcher = Callable[..., Running]
 
 
@@ -117,7 +108,7 @@ class Backend:
             client.close()
 
 
-@pytest.fixture(scope="session", params=_BACKENDS)
+@pytest.fixture(scope="session", params=index_backends())
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     urls: dict[str, str | None] = {"fake": None, "server": os.environ.get("QDRANT_TEST_URL")}
     name: str = request.param

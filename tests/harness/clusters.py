@@ -7,7 +7,6 @@ summary says what the clusters ran as, and why not as containers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,19 +24,11 @@ from pytest_celery import (
     CeleryWorkerCluster,
 )
 
-_why_no_containers = cache(why_no_containers)
-
 
 def engines() -> dict[str, type[Processes | Containers]]:
     """Return what clusters can run as on this machine; asking costs a moment, so only their tests ask."""
     always: dict[str, type[Processes | Containers]] = {"processes": Processes}
-    return always if _why_no_containers() else {**always, "containers": Containers}
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _why_no_containers.cache_info().currsize:
-        lacking = f"; no containers: {reason}" if (reason := _why_no_containers()) else ""
-        terminalreporter.write_line(f"Celery clusters ran as: {', '.join(engines())}{lacking}")
+    return always if why_no_containers() else {**always, "containers": Containers}
 
 
 @pytest.fixture

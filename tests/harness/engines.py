@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -68,6 +69,7 @@ class Containers:
         self._engine.close()
 
 
+@cache
 def why_no_containers() -> str:
     """Return what containers lack on this machine; nothing if they can run."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -44,3 +45,9 @@ def launch(argv: list[str], port: int, errors: Path, **options: object) -> Runni
 
 def sidecar_argv(data: Path, port: int, *more: str) -> list[str]:
     return [sys.executable, "-m", "worker.local.sidecar", "--data-dir", str(data), "--port", str(port), *more]
+
+
+def index_backends() -> list[str]:
+    """Return what the index contract runs on here: the fake and our sidecar, and real servers that are given."""
+    given = {"qdrant": "QDRANT_BIN", "server": "QDRANT_TEST_URL"}
+    return ["fake", "sidecar", *(name for name, variable in given.items() if os.environ.get(variable))]
