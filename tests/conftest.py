@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,12 @@ from worker import local
 from worker.local import postgres
 
 pytest_plugins = ["harness.clusters", "harness.summary"]
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be interrupted, also where these tests run in a shell's background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
