@@ -3,7 +3,7 @@
 A syntax error is no failure: the tree around it is used. Where there is nothing to use (no grammar, too much of the
 file is an error, the parser spends too much effort) the outline has no nodes, and the chunker goes by paragraphs and
 lines. The bound on effort counts the parser's own steps, so the same bytes have the same outline on every machine;
-seconds only bound what a step can take on a file made to be slow.
+seconds and memory only bound what a step can take on a file made to hurt.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tree_sitter
 from pipeline.parse.decode import decode
 from pipeline.parse.embedded import find_pieces, graft
 from pipeline.parse.languages import Language, grammar_of, language_of
+from pipeline.parse.limits import MAX_GROWTH_BYTES, is_too_much, resident_bytes
 from pipeline.parse.sections import nest_sections
 from pipeline.parse.walk import Walk
 from pipeline.types import Outline, OutlineNode
@@ -34,12 +35,12 @@ EFFORT_PER_BYTE = 0.05
 #: Seconds of this thread's processor time. Each step may read the rest of the file once more.
 MAX_PARSE_SECONDS = 20.0
 
+#: Reports between two looks at how much memory the process has.
+_REPORTS_A_LOOK = 32
+
 #: Bytes handed to the parser at a time.
 _WINDOW = 65_536
 
-_LINE_START = re.compile(rb"^[ \t]*(?=\S)", re.MULTILINE)
-_BLOCK_MARK = re.compile(rb"(?<!\S)[-?:](?!\S)")
-_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
@@ -100,9 +101,7 @@ def _syntax_tree(
     grammar = grammar_of(language.name)
     first = ranges[0].start_byte if ranges else 0
     part = data[first : ranges[-1].end_byte] if ranges else data
-    if grammar is None or len(part) > language.max_bytes:
-        return None
-    if language.max_nesting and _nests_deeper(part, language.max_nesting):
+    if grammar is None or is_too_much(part, language):
         return None
     if b"\r" in part:
         # Some grammars know no line end without \n. One byte for one byte, so every offset stays.
@@ -125,12 +124,17 @@ class _Patience:
 
     def __init__(self, size: int) -> None:
         self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE)
+        self._most = resident_bytes() + MAX_GROWTH_BYTES
+        self._is_over = False
         self._deadline = thread_time() + MAX_PARSE_SECONDS
 
     def is_over(self, _offset: int = 0, _has_error: bool = False) -> bool:
         """Count one report of progress and tell whether to abort."""
         self._reports -= 1
-        return self._reports < 0 or thread_time() > self._deadline
+        if self._reports % _REPORTS_A_LOOK == 0:
+            self._is_over |= resident_bytes() > self._most
+        self._is_over |= self._reports < 0 or thread_time() > self._deadline
+        return self._is_over
 
 
 def _error_bytes(tree: tree_sitter.Tree) -> int:
@@ -147,21 +151,3 @@ def _error_bytes(tree: tree_sitter.Tree) -> int:
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
                 return total
-
-
-def _nests_deeper(data: bytes, limit: int) -> bool:
-    """Tell whether block indentation may nest deeper than ``limit``; rather says yes too often than too seldom."""
-    depth = 0
-    open_blocks: list[tuple[int, int]] = []
-    for line in _NEWLINE.split(data):
-        start = _LINE_START.match(line)
-        if start is None:
-            continue
-        while open_blocks and open_blocks[-1][0] >= start.end():
-            depth -= open_blocks.pop()[1]
-        blocks = 1 + len(_BLOCK_MARK.findall(line))
-        open_blocks.append((start.end(), blocks))
-        depth += blocks
-        if depth > limit:
-            return True
-    return False
