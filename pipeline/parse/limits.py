@@ -39,8 +39,8 @@ def leaves_open(data: bytes, pair: bytes) -> bool:
     if data.count(pair[0]) <= MAX_UNCLOSED:
         return False
     brackets = data.translate(None, _all_but(pair))
-    depths = list(accumulate(1 if bracket == pair[0] else -1 for bracket in brackets))
-    return depths[-1] - min(0, min(depths)) > MAX_UNCLOSED
+    depths = list(accumulate((1 if bracket == pair[0] else -1 for bracket in brackets), initial=0))
+    return depths[-1] - min(depths) > MAX_UNCLOSED
 
 
 def resident_bytes() -> int:

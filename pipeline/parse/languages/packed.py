@@ -107,8 +107,8 @@ def _packed(
         bodies=frozenset(
             {"class_body", "enum_class_body", "protocol_body", "template_body", "function_body", "block", "statements"}
             | {"statement", "message_body", "enum_body", "contract_body", "source_file", "body", "document"}
-            | {"definition", "type_system_definition", "fields_definition"}
-        ),
+            | {"definition", "type_system_definition", "executable_definition", "fields_definition"}
+        ).difference(definitions),
         comments=frozenset({"comment", "line_comment", "block_comment", "multiline_comment"}),
         decorators=frozenset({"annotation", "attribute"}),
         modifiers=frozenset({"modifiers"}),
