@@ -20,6 +20,7 @@ def pack_outline(outline: Outline) -> bytes:
     nodes = outline.nodes
     kinds = sorted({node.kind for node in nodes})
     index = {kind: i for i, kind in enumerate(kinds)}
+    languages = sorted({node.language for node in nodes})
     columns = {
         "version": outline.version,
         "language": outline.language,
@@ -32,6 +33,8 @@ def pack_outline(outline: Outline) -> bytes:
         "depths": _steps([node.depth for node in nodes]),
         "kinds": kinds,
         "kind": [index[node.kind] for node in nodes],
+        "languages": languages,
+        "language_of": [languages.index(node.language) for node in nodes] if len(languages) > 1 else [],
         "named": {str(i): [node.name, node.signature] for i, node in enumerate(nodes) if node.name or node.signature},
     }
     return zlib.compress(json.dumps(columns, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
@@ -65,6 +68,7 @@ def _outline(columns: dict[str, Any]) -> Outline:
         columns["sizes"],
         _sums(columns["depths"]),
         columns["kind"],
+        columns["language_of"] or [0] * columns["count"],
         strict=True,
     )
     return Outline(
@@ -74,8 +78,15 @@ def _outline(columns: dict[str, Any]) -> Outline:
         length=int(columns["length"]),
         has_error=bool(columns["has_error"]),
         nodes=tuple(
-            OutlineNode(start, start + size, depth, columns["kinds"][kind], *named.get(i, ()))
-            for i, start, size, depth, kind in rows
+            OutlineNode(
+                start,
+                start + size,
+                depth,
+                columns["kinds"][kind],
+                *named.get(i, ("", "")),
+                columns["languages"][language],
+            )
+            for i, start, size, depth, kind, language in rows
         ),
     )
 

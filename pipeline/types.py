@@ -107,7 +107,8 @@ class OutlineNode:
 
     ``start`` and ``end`` are byte offsets, ``depth`` is 0 for the file's top-level nodes and a node's children
     follow it with ``depth + 1``. ``kind`` is a word of ours (function, class, method, section, import, comment,
-    decorator, block, ...); ``name`` and ``signature`` are empty where the node defines nothing.
+    decorator, block, ...); ``name`` and ``signature`` are empty where the node defines nothing. ``language`` is set
+    where it is not the file's: inside code that is embedded in a document.
     """
 
     start: int
@@ -116,6 +117,7 @@ class OutlineNode:
     kind: str
     name: str = ""
     signature: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from uuid import UUID
 from pipeline.errors import Unreadable
 from pipeline.identity import revision_of
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
-from pipeline.parse.languages import detect_language
+from pipeline.parse.languages import HEAD_BYTES, detect_language
 from pipeline.plan import (
     Broken,
     Change,
@@ -197,7 +197,7 @@ class _Plan:
             tally.unchanged += 1
             tally.fresh_stats.append((known.id, known.generation, stat))
             return None
-        language = detect_language(path, content.data[:512])
+        language = detect_language(path, content.data[:HEAD_BYTES])
         in_flight = change is Change.IN_FLIGHT
         return AcceptedDocument(path, language, content.data, revision, stat, known is None, in_flight)
 

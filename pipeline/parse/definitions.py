@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tree_sitter
 
-from pipeline.parse.languages import Language
+from pipeline.parse.languages import Language, Wrapper
 
 #: Characters. Longer names and signatures are cut; a minified line is no signature.
 MAX_NAME = 120
@@ -17,6 +17,9 @@ MAX_SIGNATURE = 200
 _MAX_WRAPPERS = 6
 #: Enough of a header for a signature, whatever its white space.
 _HEADER_BYTES = 800
+
+#: Kinds whose functions are methods.
+_OWNERS = frozenset({"class", "interface", "enum"})
 
 #: ``## Title ##``
 _CLOSING_MARKS = re.compile(r"(^|\s+)#+$")
@@ -41,56 +44,69 @@ def find_definition(
     """
     if node.type in language.headings:
         return _heading(node, data)
-    if node.type in language.definitions:
-        found, name = node, ""
-    elif node.type in language.wrappers:
-        unwrapped = _unwrap(node, data, language)
-        if unwrapped is None:
-            return None
-        found, name = unwrapped
-    else:
+    is_known = node.type in language.definitions or node.type in language.wrappers
+    found = _defining(node, data, language) if is_known else None
+    if found is None:
         return None
-    kind = language.definitions.get(found.type) or language.values[found.type]
-    if kind == "key" and owner == "key" and found.end_byte - found.start_byte <= large:
+    inner, kind, name = found
+    if owner and inner.type in language.outermost:
         return None
-    name = _own_name(found, data) or name
+    is_small = inner.end_byte - inner.start_byte <= large
+    if is_small and (inner.type in language.sized or (kind == "key" and owner == "key")):
+        return None
+    name = _clip(_name(inner, data, language), MAX_NAME) or name
     if not name:
         return None
-    if kind == "function" and owner == "class":
+    if kind == "function" and owner in _OWNERS:
         kind = "method"
-    inner = None if found == node else (found.start_byte, found.end_byte)
-    return Definition(kind, name, name if kind == "key" else _signature(node, found, data, language), inner)
+    span = None if inner == node else (inner.start_byte, inner.end_byte)
+    return Definition(kind, name, name if kind == "key" else _signature(node, inner, data, language), span)
 
 
-def _unwrap(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str] | None:
-    """Return the definition inside a wrapper and the name that the wrappers give it."""
-    name = ""
-    for _ in range(_MAX_WRAPPERS):
+def _defining(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str, str] | None:
+    """Return the node that defines something, its kind, and the name that wrappers around it give it.
+
+    Inside a wrapper it is the first definition that the fields lead to, else the wrapper itself if it defines.
+    """
+    paths = [(node, "", 0, False)]
+    while paths:
+        node, name, depth, is_opened = paths.pop()
         wrapper = language.wrappers.get(node.type)
-        if wrapper is None:
-            break
-        name = _field_text(node, wrapper.name, data) or name or wrapper.default
-        inner = _wrapped(node, wrapper.inner)
-        if inner is None:
-            return None
-        node = inner
-    if node.type in language.definitions or node.type in language.values:
-        return node, name
+        if wrapper is not None and not is_opened and depth < _MAX_WRAPPERS:
+            paths.append((node, name, depth, True))
+            naming = language.names.get(node.type)
+            given = (naming(node, data) if naming else _field_text(node, wrapper.name, data)) or name or wrapper.default
+            paths.extend((inner, given, depth + 1, False) for inner in reversed(_wrapped(node, wrapper)))
+            continue
+        kind = language.definitions.get(node.type) or (language.values.get(node.type) if depth else None)
+        if kind and _has_body(node, language):
+            return node, kind, name
     return None
 
 
-def _wrapped(node: tree_sitter.Node, fields: tuple[str, ...]) -> tree_sitter.Node | None:
-    if not fields:
-        return node.named_child(0) if node.named_child_count == 1 else None
-    for field in fields:
-        inner = node.child_by_field_name(field)
-        if inner is not None:
-            return inner
-    return None
+def _wrapped(node: tree_sitter.Node, wrapper: Wrapper) -> list[tree_sitter.Node]:
+    """Return the nodes that a definition may be in, the likeliest first."""
+    if wrapper.inner:
+        fields = (node.child_by_field_name(field) for field in wrapper.inner)
+        return [inner for inner in fields if inner is not None]
+    count = node.named_child_count
+    inner = node.named_child(count - 1) if count and (wrapper.last or count == 1) else None
+    return [] if inner is None else [inner]
 
 
-def _own_name(node: tree_sitter.Node, data: bytes) -> str:
+def _has_body(node: tree_sitter.Node, language: Language) -> bool:
+    return node.type not in language.needs_body or node.child_by_field_name("body") is not None
+
+
+def _name(node: tree_sitter.Node, data: bytes, language: Language) -> str:
+    naming = language.names.get(node.type)
+    if naming is not None:
+        return _unquoted(naming(node, data))
     return _field_text(node, "name", data) or _field_text(node, "key", data)
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1] if name[:1] in {'"', "'"} and name.endswith(name[:1]) else name
 
 
 def _field_text(node: tree_sitter.Node, field: str, data: bytes) -> str:
@@ -103,18 +119,32 @@ def _field_text(node: tree_sitter.Node, field: str, data: bytes) -> str:
 def _signature(node: tree_sitter.Node, found: tree_sitter.Node, data: bytes, language: Language) -> str:
     """Return the header on one line: from behind the decorators to the body, or to the end of the first line."""
     start = _first_code(node, language).start_byte
-    body = found.child_by_field_name("body")
+    body = _body(found, language)
     if body is None:
-        header = _text(data, start, found.end_byte).partition("\n")[0].partition("\r")[0]
+        code = max(start, found.start_byte)
+        line = _text(data, code, found.end_byte).partition("\n")[0].partition("\r")[0]
+        header = _text(data, start, code) + line
     else:
         header = _text(data, start, _header_end(found, body, language))
-    return _clip(header.rstrip(" \t\r\n:{"), MAX_SIGNATURE)
+    return _clip(header.rstrip(" \t\r\n:{=\\"), MAX_SIGNATURE)
+
+
+def _body(node: tree_sitter.Node, language: Language) -> tree_sitter.Node | None:
+    body = node.child_by_field_name("body")
+    if body is not None:
+        return body
+    return next((child for child in node.named_children if child.type in language.bodies), None)
 
 
 def _first_code(node: tree_sitter.Node, language: Language) -> tree_sitter.Node:
-    """Return the first child that is neither decorator nor comment."""
+    """Return the first node inside that is neither decorator nor comment."""
     skipped = language.decorators | language.comments
-    return next((child for child in node.children if child.type not in skipped), node)
+    for child in node.children:
+        inside = child.children if child.type in language.modifiers else (child,)
+        for code in inside:
+            if code.type not in skipped:
+                return code
+    return node
 
 
 def _header_end(found: tree_sitter.Node, body: tree_sitter.Node, language: Language) -> int:

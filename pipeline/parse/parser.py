@@ -3,24 +3,27 @@
 A syntax error is no failure: the tree around it is used. Where there is nothing to use (no grammar, too much of the
 file is an error, the parser spends too much effort) the outline has no nodes, and the chunker goes by paragraphs and
 lines. The bound on effort counts the parser's own steps, so the same bytes have the same outline on every machine;
-seconds only bound what a step can take on a file made to be slow.
+seconds and memory only bound what a step can take on a file made to hurt.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from time import thread_time
 
 import tree_sitter
 
 from pipeline.parse.decode import decode
+from pipeline.parse.embedded import find_pieces, graft
 from pipeline.parse.languages import Language, grammar_of, language_of
+from pipeline.parse.limits import MAX_GROWTH_BYTES, is_too_much, resident_bytes
 from pipeline.parse.sections import nest_sections
 from pipeline.parse.walk import Walk
 from pipeline.types import Outline, OutlineNode
 
 #: Grows with every change to what the same bytes are outlined as, the grammars' versions included.
-OUTLINE_VERSION = 1
+OUTLINE_VERSION = 2
 
 #: A file with a larger share of its bytes inside error nodes is not in the language it claims.
 MAX_ERROR_SHARE = 0.3
@@ -32,17 +35,19 @@ EFFORT_PER_BYTE = 0.05
 #: Seconds of this thread's processor time. Each step may read the rest of the file once more.
 MAX_PARSE_SECONDS = 20.0
 
+#: Reports between two looks at how much memory the process has.
+_REPORTS_A_LOOK = 32
+
 #: Bytes handed to the parser at a time.
 _WINDOW = 65_536
 
-_LINE_START = re.compile(rb"^[ \t]*(?=\S)", re.MULTILINE)
-_BLOCK_MARK = re.compile(rb"(?<!\S)[-?:](?!\S)")
-_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 def parse(data: bytes, language: str) -> Outline:
-    """Return the outline of a file's bytes; ``has_error`` also where the language's grammar could not be used.
+    """Return the outline of a file's bytes; ``has_error`` also where the language's grammar could not be used on it.
+
+    A language whose grammar is not installed is outlined like text, without an error: the file may well be right.
 
     Raises:
         UnsupportedMediaType: The file is binary.
@@ -50,42 +55,64 @@ def parse(data: bytes, language: str) -> Outline:
     """
     text = decode(data)
     known = language_of(language)
-    tree = _syntax_tree(text.data, known)
-    nodes: tuple[OutlineNode, ...] = ()
+    tree = _syntax_tree(text.data, known, _Patience(len(text.data)))
+    nodes: Sequence[OutlineNode] = ()
     if tree is not None and _error_bytes(tree) <= MAX_ERROR_SHARE * len(text.data):
         nodes = _nodes(tree, text.data, known)
+        nodes = _with_embedded(nodes, tree, text.data, known) if known.embedded else nodes
     return Outline(
         version=OUTLINE_VERSION,
         language=known.name,
         encoding=text.encoding,
         length=len(text.data),
-        has_error=known.module != "" and (tree is None or tree.root_node.has_error),
-        nodes=nodes,
+        has_error=grammar_of(known.name) is not None and (tree is None or tree.root_node.has_error),
+        nodes=tuple(nodes),
     )
 
 
-def _nodes(tree: tree_sitter.Tree, data: bytes, language: Language) -> tuple[OutlineNode, ...]:
+def _nodes(tree: tree_sitter.Tree, data: bytes, language: Language) -> list[OutlineNode]:
     nodes = Walk(data, language).nodes(tree)
-    return tuple(nest_sections(nodes) if language.headings else nodes)
+    return nest_sections(nodes) if language.headings else nodes
 
 
-def _syntax_tree(data: bytes, language: Language) -> tree_sitter.Tree | None:
-    """Return the syntax tree, or None where there is no grammar or it must not, or cannot, be used on this."""
+def _with_embedded(
+    nodes: Sequence[OutlineNode], tree: tree_sitter.Tree, data: bytes, language: Language
+) -> list[OutlineNode]:
+    """Return the nodes with those of the code that is embedded; all of it together has the patience of one file."""
+    patience = _Patience(len(data))
+
+    def outline(inner: Language, ranges: Sequence[tree_sitter.Range]) -> list[OutlineNode] | None:
+        piece = _syntax_tree(data, inner, patience, ranges)
+        size = sum(span.end_byte - span.start_byte for span in ranges)
+        if piece is None or _error_bytes(piece) > MAX_ERROR_SHARE * size:
+            return None
+        return _nodes(piece, data, inner)
+
+    return graft(nodes, find_pieces(tree, data, language), outline)
+
+
+def _syntax_tree(
+    data: bytes, language: Language, patience: _Patience, ranges: Sequence[tree_sitter.Range] = ()
+) -> tree_sitter.Tree | None:
+    """Return the syntax tree, or None where there is no grammar or it must not, or cannot, be used on this.
+
+    With ``ranges`` only those are parsed; the tree still has the offsets of the whole text.
+    """
     grammar = grammar_of(language.name)
-    if grammar is None or len(data) > language.max_bytes:
+    first = ranges[0].start_byte if ranges else 0
+    part = data[first : ranges[-1].end_byte] if ranges else data
+    if grammar is None or is_too_much(part, language):
         return None
-    if language.max_nesting and _nests_deeper(data, language.max_nesting):
-        return None
-    if b"\r" in data:
+    if b"\r" in part:
         # Some grammars know no line end without \n. One byte for one byte, so every offset stays.
-        data = _LONE_CR.sub(b"\n", data)
-    patience = _Patience(BASE_EFFORT + int(len(data) * EFFORT_PER_BYTE))
+        part = _LONE_CR.sub(b"\n", part)
 
     def read(offset: int, _: tree_sitter.Point) -> bytes:
-        return data[offset : offset + _WINDOW]
+        return part[max(offset - first, 0) : offset - first + _WINDOW] if offset >= first else b" "
 
     try:
-        return tree_sitter.Parser(grammar).parse(read, progress_callback=patience.is_over)
+        parser = tree_sitter.Parser(grammar, included_ranges=list(ranges) or None)
+        return parser.parse(read, progress_callback=patience.is_over)
     except ValueError:
         if not patience.is_over():
             raise
@@ -93,16 +120,21 @@ def _syntax_tree(data: bytes, language: Language) -> tree_sitter.Tree | None:
 
 
 class _Patience:
-    """How long one parse may go on."""
+    """How long parsing so many bytes may go on."""
 
-    def __init__(self, reports: int) -> None:
-        self._reports = reports
+    def __init__(self, size: int) -> None:
+        self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE)
+        self._most = resident_bytes() + MAX_GROWTH_BYTES
+        self._is_over = False
         self._deadline = thread_time() + MAX_PARSE_SECONDS
 
     def is_over(self, _offset: int = 0, _has_error: bool = False) -> bool:
         """Count one report of progress and tell whether to abort."""
         self._reports -= 1
-        return self._reports < 0 or thread_time() > self._deadline
+        if self._reports % _REPORTS_A_LOOK == 0:
+            self._is_over |= resident_bytes() > self._most
+        self._is_over |= self._reports < 0 or thread_time() > self._deadline
+        return self._is_over
 
 
 def _error_bytes(tree: tree_sitter.Tree) -> int:
@@ -119,21 +151,3 @@ def _error_bytes(tree: tree_sitter.Tree) -> int:
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
                 return total
-
-
-def _nests_deeper(data: bytes, limit: int) -> bool:
-    """Tell whether block indentation may nest deeper than ``limit``; rather says yes too often than too seldom."""
-    depth = 0
-    open_blocks: list[tuple[int, int]] = []
-    for line in _NEWLINE.split(data):
-        start = _LINE_START.match(line)
-        if start is None:
-            continue
-        while open_blocks and open_blocks[-1][0] >= start.end():
-            depth -= open_blocks.pop()[1]
-        blocks = 1 + len(_BLOCK_MARK.findall(line))
-        open_blocks.append((start.end(), blocks))
-        depth += blocks
-        if depth > limit:
-            return True
-    return False

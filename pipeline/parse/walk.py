@@ -22,9 +22,6 @@ MAX_DEPTH = 1_000
 MANY_SIBLINGS = 1_000
 RUN_BYTES = 256
 
-#: Kinds whose members have names that matter outside.
-_CONTAINERS = frozenset({"class", "interface", "namespace"})
-
 
 @dataclass(slots=True)
 class _Frame:
@@ -94,7 +91,7 @@ class Walk:
             kind, name, signature, inner_span = definition
             frame.last = -1
             self._nodes.append(OutlineNode(start, end, frame.depth, kind, name, signature))
-            if not self._is_deep(node, frame) and kind not in _CONTAINERS:
+            if not self._is_deep(node, frame) and kind not in self._language.containers:
                 return None
             return _Frame(node_type, start, end, frame.depth + 1, len(self._nodes), kind, inner_span)
         return self._visit_plain(node, frame)
@@ -113,7 +110,8 @@ class Walk:
         return None
 
     def _is_deep(self, node: tree_sitter.Node, frame: _Frame) -> bool:
-        return node.end_byte - node.start_byte > LEAF_BYTES and frame.depth < MAX_DEPTH
+        is_large = node.end_byte - node.start_byte > LEAF_BYTES or node.type in self._language.groups
+        return is_large and frame.depth < MAX_DEPTH
 
     def _open_body(self, start: int, frame: _Frame) -> None:
         """Forget the pieces of a header that is short: as text before the body it stays in one piece."""

@@ -244,7 +244,9 @@ def test_decorators_are_inside_their_definition() -> None:
 def test_kinds_are_told_apart() -> None:
     kinds = {node.kind for node in outlined(PYTHON, "python").nodes}
     assert kinds == {"import", "comment", "block", "class", "method", "function"}
-    assert {"text", "heading", "section"} == {node.kind for node in outlined(MARKDOWN, "markdown").nodes}
+    assert {"text", "heading", "section", "code", "comment"} == {
+        node.kind for node in outlined(MARKDOWN, "markdown").nodes
+    }
 
 
 def test_typescript_and_tsx_have_grammars_of_their_own() -> None:

@@ -1,0 +1,63 @@
+"""Java and C#."""
+
+from __future__ import annotations
+
+from pipeline.parse.languages.entry import Language
+
+_JAVA = Language(
+    name="java",
+    module="tree_sitter_java",
+    extensions=frozenset({".java"}),
+    definitions={
+        "class_declaration": "class",
+        "record_declaration": "class",
+        "interface_declaration": "interface",
+        "annotation_type_declaration": "interface",
+        "enum_declaration": "enum",
+        "method_declaration": "method",
+        "constructor_declaration": "method",
+        "compact_constructor_declaration": "method",
+        "annotation_type_element_declaration": "method",
+        "module_declaration": "namespace",
+    },
+    containers=frozenset({"class", "interface", "namespace", "enum"}),
+    bodies=frozenset(
+        {"class_body", "interface_body", "enum_body", "annotation_type_body", "module_body"}
+        | {"enum_body_declarations", "constructor_body", "block", "switch_block"}
+    ),
+    comments=frozenset({"line_comment", "block_comment"}),
+    decorators=frozenset({"annotation", "marker_annotation"}),
+    modifiers=frozenset({"modifiers"}),
+    imports=frozenset({"import_declaration", "package_declaration"}),
+    opaque=frozenset({"string_literal"}),
+)
+
+_CSHARP = Language(
+    name="csharp",
+    module="tree_sitter_c_sharp",
+    extensions=frozenset({".cs", ".csx", ".cake"}),
+    aliases=frozenset({"c#", "c-sharp"}),
+    definitions={
+        "namespace_declaration": "namespace",
+        "file_scoped_namespace_declaration": "namespace",
+        "class_declaration": "class",
+        "struct_declaration": "class",
+        "record_declaration": "class",
+        "interface_declaration": "interface",
+        "enum_declaration": "enum",
+        "delegate_declaration": "type",
+        "method_declaration": "method",
+        "constructor_declaration": "method",
+        "destructor_declaration": "method",
+        "property_declaration": "property",
+        "local_function_statement": "function",
+    },
+    bodies=frozenset({"declaration_list", "enum_member_declaration_list", "block", "accessor_list", "switch_body"}),
+    decorators=frozenset({"attribute_list"}),
+    imports=frozenset({"using_directive", "extern_alias_directive"}),
+    opaque=frozenset(
+        {"string_literal", "raw_string_literal", "verbatim_string_literal", "interpolated_string_expression"}
+    ),
+)
+
+ENTRIES = (_JAVA, _CSHARP)

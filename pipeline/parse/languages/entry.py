@@ -1,0 +1,90 @@
+"""What there is to say about a language: the form of a table entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import tree_sitter
+
+#: The language of everything that has no grammar.
+TEXT = "text"
+
+#: A tree takes up to 130 bytes a byte of dense source, so parsing stays near 500 MB at worst.
+MAX_PARSED_BYTES = 4 * 1024 * 1024
+
+#: Says how a node is called, from the node and the text that it is in; empty where it has no name.
+Naming = Callable[[tree_sitter.Node, bytes], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """A node type that stands around a definition, and may be what names it (``const f = () => {}``).
+
+    ``inner`` lists the fields to look for the definition in; empty means: its only named child, or its last one if
+    ``last`` is set. ``name`` is the field that names it and ``default`` the name it gets when nothing does.
+    """
+
+    inner: tuple[str, ...] = ()
+    name: str = ""
+    default: str = ""
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Code of another language inside a node: ``query`` captures it as ``@code``, and what tells its language as
+    ``@info`` (a fence's info string, a start tag). ``language`` is what it is in where nothing tells.
+    """
+
+    query: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What we know of a language. Sets and mappings hold node types of its grammar, if not said otherwise.
+
+    ``definitions`` and ``values`` map to kinds of ours; ``values`` define something only inside a wrapper. A type
+    in ``names`` is not named by its field ``name`` or ``key``. Those that need a body only refer to a definition
+    without one; ``sized`` ones are worth a name only when large, ``outermost`` ones only outside of any definition.
+    ``containers`` are kinds whose members have names that matter outside, and ``groups`` are looked into as well,
+    however small they are.
+
+    ``bodies`` have no node of their own: their children count as the children of what they belong to, except
+    directly inside one of ``lists``. Leading decorators inside of ``modifiers`` are no part of a signature.
+    ``opaque`` nodes are never looked into.
+
+    ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
+    be in this language. The grammar is not used on text above ``max_bytes``, nor, unless it is 0, above
+    ``max_nesting`` blocks inside each other.
+    """
+
+    name: str
+    module: str = ""
+    entry: str = "language"
+    extensions: frozenset[str] = frozenset()
+    file_names: frozenset[str] = frozenset()
+    interpreters: frozenset[str] = frozenset()
+    aliases: frozenset[str] = frozenset()
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    wrappers: Mapping[str, Wrapper] = field(default_factory=dict)
+    names: Mapping[str, Naming] = field(default_factory=dict)
+    needs_body: frozenset[str] = frozenset()
+    sized: frozenset[str] = frozenset()
+    outermost: frozenset[str] = frozenset()
+    containers: frozenset[str] = frozenset({"class", "interface", "namespace"})
+    groups: frozenset[str] = frozenset()
+    bodies: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    comments: frozenset[str] = frozenset({"comment"})
+    decorators: frozenset[str] = frozenset()
+    modifiers: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
+    headings: frozenset[str] = frozenset()
+    opaque: frozenset[str] = frozenset()
+    embedded: tuple[Embedding, ...] = ()
+    plain_kind: str = "block"
+    max_bytes: int = MAX_PARSED_BYTES
+    max_nesting: int = 0

@@ -1,0 +1,136 @@
+"""C, C++, Rust and Go."""
+
+from __future__ import annotations
+
+from pipeline.parse.languages import naming
+from pipeline.parse.languages.entry import Language, Wrapper
+
+_C_DEFINITIONS = {
+    "function_definition": "function",
+    "struct_specifier": "class",
+    "union_specifier": "class",
+    "enum_specifier": "enum",
+    "type_definition": "type",
+    "preproc_function_def": "macro",
+}
+_C_WRAPPERS = {
+    "type_definition": Wrapper(inner=("type",)),
+    "declaration": Wrapper(inner=("type", "declarator")),
+    "pointer_declarator": Wrapper(inner=("declarator",)),
+}
+_C_NAMES = dict.fromkeys(("function_definition", "function_declarator", "type_definition"), naming.declarator)
+_C_NEEDS_BODY = frozenset({"struct_specifier", "union_specifier", "enum_specifier"})
+#: What the preprocessor leaves out or takes in is at the level of what is around it, as is ``extern "C" {}``.
+_C_BODIES = frozenset(
+    {
+        "compound_statement",
+        "field_declaration_list",
+        "enumerator_list",
+        "declaration_list",
+        "linkage_specification",
+        "preproc_ifdef",
+        "preproc_if",
+        "preproc_elif",
+        "preproc_elifdef",
+        "preproc_else",
+    }
+)
+_C_OPAQUE = frozenset({"string_literal", "raw_string_literal", "preproc_arg"})
+
+_C = Language(
+    name="c",
+    module="tree_sitter_c",
+    extensions=frozenset({".c", ".h"}),
+    interpreters=frozenset({"tcc"}),
+    definitions=_C_DEFINITIONS,
+    values={"function_declarator": "function"},
+    wrappers=_C_WRAPPERS,
+    names=_C_NAMES,
+    needs_body=_C_NEEDS_BODY,
+    bodies=_C_BODIES,
+    decorators=frozenset({"attribute_declaration"}),
+    imports=frozenset({"preproc_include"}),
+    opaque=_C_OPAQUE - {"raw_string_literal"},
+)
+
+_CPP = Language(
+    name="cpp",
+    module="tree_sitter_cpp",
+    extensions=frozenset(
+        {".cc", ".cpp", ".cxx", ".c++", ".C", ".hpp", ".hh", ".hxx", ".h++", ".H", ".ipp", ".tpp", ".inl", ".ino"}
+        | {".cu", ".cuh", ".cppm", ".ixx"}
+    ),
+    aliases=frozenset({"arduino", "cuda"}),
+    definitions=_C_DEFINITIONS
+    | {
+        "class_specifier": "class",
+        "namespace_definition": "namespace",
+        "alias_declaration": "type",
+        "concept_definition": "type",
+    },
+    values={"function_declarator": "function", "lambda_expression": "function"},
+    wrappers=_C_WRAPPERS
+    | {
+        "template_declaration": Wrapper(last=True),
+        "field_declaration": Wrapper(inner=("type", "declarator")),
+        "reference_declarator": Wrapper(),
+        "init_declarator": Wrapper(inner=("value",), name="declarator"),
+    },
+    names=_C_NAMES,
+    needs_body=_C_NEEDS_BODY | {"class_specifier"},
+    groups=frozenset({"namespace_definition"}),
+    bodies=_C_BODIES,
+    decorators=frozenset({"attribute_declaration"}),
+    imports=frozenset({"preproc_include"}),
+    opaque=_C_OPAQUE,
+)
+
+_RUST = Language(
+    name="rust",
+    module="tree_sitter_rust",
+    extensions=frozenset({".rs"}),
+    interpreters=frozenset({"rust-script"}),
+    definitions={
+        "function_item": "function",
+        "function_signature_item": "function",
+        "struct_item": "class",
+        "union_item": "class",
+        "enum_item": "enum",
+        "trait_item": "interface",
+        "impl_item": "class",
+        "type_item": "type",
+        "mod_item": "namespace",
+        "macro_definition": "macro",
+    },
+    names={"impl_item": naming.bare(naming.field("type"))},
+    groups=frozenset({"foreign_mod_item"}),
+    bodies=frozenset({"declaration_list", "block", "field_declaration_list", "enum_variant_list", "match_block"}),
+    comments=frozenset({"line_comment", "block_comment"}),
+    decorators=frozenset({"attribute_item"}),
+    imports=frozenset({"use_declaration", "extern_crate_declaration"}),
+    opaque=frozenset({"string_literal", "raw_string_literal"}),
+)
+
+_GO = Language(
+    name="go",
+    module="tree_sitter_go",
+    extensions=frozenset({".go"}),
+    aliases=frozenset({"golang"}),
+    definitions={
+        "function_declaration": "function",
+        "method_declaration": "method",
+        "method_elem": "method",
+        "type_spec": "type",
+        "type_alias": "type",
+    },
+    values={"struct_type": "class", "interface_type": "interface"},
+    wrappers={"type_declaration": Wrapper(), "type_spec": Wrapper(inner=("type",), name="name")},
+    names={"method_declaration": naming.receiver},
+    groups=frozenset({"type_declaration"}),
+    bodies=frozenset({"block", "statement_list", "field_declaration_list", "literal_value", "import_spec_list"}),
+    lists=frozenset({"literal_value"}),
+    imports=frozenset({"import_declaration", "package_clause"}),
+    opaque=frozenset({"raw_string_literal", "interpreted_string_literal"}),
+)
+
+ENTRIES = (_C, _CPP, _RUST, _GO)

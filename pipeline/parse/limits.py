@@ -1,0 +1,70 @@
+"""What a parser is not given, and when it is stopped: measures against files that would take a worker down.
+
+Syntax trees of real files are cheap. Some that nobody wrote are not: recovering from thousands of brackets that are
+never closed takes memory with the square of their number, in a single step that no callback interrupts.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+from pathlib import Path
+
+from pipeline.parse.languages import Language
+
+#: Brackets of one kind that are still open at the end. 1,000 of them take up to 400 MB, 4,000 take 5 GB.
+MAX_UNCLOSED = 1_000
+
+#: How much the process may grow during one parse. The largest tree of a file that is in its language takes 600 MB.
+MAX_GROWTH_BYTES = 1024 * 1024 * 1024
+
+_PAGE_BYTES = 4_096
+_STATM = Path("/proc/self/statm")
+
+_BRACKETS = (b"()", b"[]", b"{}")
+_LINE_START = re.compile(rb"^[ \t]*(?=\S)", re.MULTILINE)
+_BLOCK_MARK = re.compile(rb"(?<!\S)[-?:](?!\S)")
+_NEWLINE = re.compile(rb"\r\n|\r|\n")
+
+
+def is_too_much(data: bytes, language: Language) -> bool:
+    """Tell whether a text must not be given to the language's grammar."""
+    if len(data) > language.max_bytes or any(leaves_open(data, pair) for pair in _BRACKETS):
+        return True
+    return bool(language.max_nesting) and nests_deeper(data, language.max_nesting)
+
+
+def leaves_open(data: bytes, pair: bytes) -> bool:
+    """Tell whether more than MAX_UNCLOSED brackets of a kind are never closed, wherever they stand."""
+    if data.count(pair[0]) <= MAX_UNCLOSED:
+        return False
+    brackets = data.translate(None, _all_but(pair))
+    depths = list(accumulate((1 if bracket == pair[0] else -1 for bracket in brackets), initial=0))
+    return depths[-1] - min(depths) > MAX_UNCLOSED
+
+
+def resident_bytes() -> int:
+    """Return how much memory the process has."""
+    return int(_STATM.read_bytes().split()[1]) * _PAGE_BYTES
+
+
+def nests_deeper(data: bytes, limit: int) -> bool:
+    """Tell whether block indentation may nest deeper than ``limit``; rather says yes too often than too seldom."""
+    depth = 0
+    open_blocks: list[tuple[int, int]] = []
+    for line in _NEWLINE.split(data):
+        start = _LINE_START.match(line)
+        if start is None:
+            continue
+        while open_blocks and open_blocks[-1][0] >= start.end():
+            depth -= open_blocks.pop()[1]
+        blocks = 1 + len(_BLOCK_MARK.findall(line))
+        open_blocks.append((start.end(), blocks))
+        depth += blocks
+        if depth > limit:
+            return True
+    return False
+
+
+def _all_but(pair: bytes) -> bytes:
+    return bytes(byte for byte in range(256) if byte not in pair)
