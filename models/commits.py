@@ -9,6 +9,7 @@ once their points are verified gone, and ends the slice.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +28,11 @@ from pipeline.work import Stray, UpsertWork
 
 _TO_UPSERT = text(
     "SELECT d.id, d.path, d.language, rd.generation, rd.revision, rd.action, cs.data,"
-    " d.generation > rd.generation AS is_superseded, d.committed_generation < rd.generation - 1 AS follows_gap"
+    " d.generation > rd.generation AS is_superseded, d.committed_generation < rd.generation - 1 AS follows_gap,"
+    " b.data AS blob, coalesce(cs.encoding, '') AS encoding, d.versions"
     " FROM run_documents rd JOIN documents d ON d.id = rd.document_id"
     " LEFT JOIN chunk_sets cs ON cs.document_id = d.id AND cs.generation = rd.generation"
+    " LEFT JOIN blobs b ON b.sha256 = rd.revision AND d.generation = rd.generation"
     " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' ORDER BY d.id"
 )
 _COMMITTED = text(
@@ -134,6 +137,9 @@ class Commits:
                 committed=committed.get(row.id, ()),
                 is_superseded=row.is_superseded,
                 follows_gap=row.follows_gap,
+                data=zlib.decompress(row.blob) if row.blob is not None else None,
+                encoding=row.encoding,
+                versions=row.versions,
             )
             for row in rows
         ]

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from models.blobs import read_blobs
 from models.commits import chunk_of
 from models.session import transaction
 from models.vectors import read_vectors
@@ -26,6 +27,9 @@ from pipeline.types import DocumentRef, EmbeddingModel, Scope, Vector
 
 #: Passes whose drifts are kept one by one; of older ones the counts remain.
 KEPT_PASSES = 20
+
+#: Documents' bytes in memory at once; each is up to MOBIUS_MAX_FILE_BYTES.
+_BLOBS_AT_ONCE = 16
 
 _INTERRUPT = text(
     "UPDATE reconciliations SET state = 'interrupted', owner = NULL, lease_until = NULL, finished_at = now(),"
@@ -65,6 +69,7 @@ _CLAIM = (
 _STANDINGS = text(
     "SELECT t.id AS point_id, c.*, coalesce(c.document_id, t.document_id) AS owner_id, d.id AS known_id,"
     " d.generation AS newest, d.tenant_id, d.project_id, d.source_id, d.path, d.language, d.committed_revision,"
+    " d.encoding,"
     " ARRAY(SELECT rd.generation FROM run_documents rd WHERE rd.document_id = d.id AND rd.outcome = 'pending')"
     f" AS pending FROM {_SUSPECTS} LEFT JOIN documents d ON d.id = coalesce(c.document_id, t.document_id)"
 )
@@ -101,6 +106,12 @@ class Claimed:
     def vectors(self, hashes: Collection[bytes]) -> Mapping[bytes, Vector]:
         """Return the stored vectors of these inputs; absent ones are absent."""
         return read_vectors(self.connection, self.model, hashes)
+
+    def contents(self, revisions: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each revision with its bytes, few in memory at once; absent ones are absent."""
+        ordered = sorted(revisions)
+        for start in range(0, len(ordered), _BLOBS_AT_ONCE):
+            yield from read_blobs(self.connection, ordered[start : start + _BLOBS_AT_ONCE]).items()
 
 
 class PostgresReconciliation:
@@ -234,6 +245,7 @@ def _committed(row: Row[Any]) -> CommittedPoint:
         row.source_id,
         DocumentRef(row.document_id, row.path, row.language, row.generation, row.committed_revision),
         chunk_of(row),
+        row.encoding,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, Row, text
 
+from models.blobs import read_blobs
 from models.session import transaction
 from pipeline.parse.decode import text_of
 from pipeline.report import SearchHit
@@ -20,7 +20,6 @@ _CHUNKS = text(
     " WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.retired_at IS NULL AND d.deleted_at IS NULL"
     " AND d.project_id = :project AND d.tenant_id = :tenant"
 )
-_BLOBS = text("SELECT sha256, data FROM blobs WHERE sha256 = ANY(CAST(:shas AS bytea[]))")
 
 
 class CommittedChunks:
@@ -36,8 +35,7 @@ class CommittedChunks:
         values = {"project": scope.project_id, "tenant": scope.tenant_id}
         with transaction(self._engine) as connection:
             rows = connection.execute(_CHUNKS, {**values, "ids": [hit.id for hit in hits]}).all()
-            shas = list({row.committed_revision for row in rows})
-            blobs = {row.sha256: zlib.decompress(row.data) for row in connection.execute(_BLOBS, {"shas": shas})}
+            blobs = read_blobs(connection, {row.committed_revision for row in rows})
         found: dict[UUID, Row[Any]] = {row.id: row for row in rows}
         return [_hit(found[hit.id], hit.score, blobs) for hit in hits if hit.id in found]
 

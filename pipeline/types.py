@@ -13,6 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from pipeline.errors import IngestError
+from pipeline.sparse import SparseVector
 
 #: A vector as packed little-endian float32, ``4 * dims`` bytes long.
 Vector = bytes
@@ -169,7 +170,8 @@ class ChunkSet:
 class EmbeddingModel:
     """A provider's model as the ledger records it. Vectors of different models never mix.
 
-    ``max_inputs`` and ``max_tokens`` bound one provider call; ``max_input_tokens`` bounds one text.
+    ``max_inputs`` and ``max_tokens`` bound one provider call; ``max_input_tokens`` bounds one text. ``is_semantic``:
+    texts of like meaning are near each other even where they share no words.
     """
 
     provider: str
@@ -178,6 +180,7 @@ class EmbeddingModel:
     max_inputs: int = 256
     max_tokens: int = 200_000
     max_input_tokens: int = 8_000
+    is_semantic: bool = True
 
     @property
     def key(self) -> str:
@@ -212,12 +215,16 @@ class EmbeddingFault:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What the index stores for a chunk. ``payload`` is described in ``worker/adapters/qdrant.py``."""
+    """What the index stores for a chunk. ``payload`` is described in ``worker/adapters/qdrant.py``.
+
+    A point without ``sparse`` is found by its embedding only.
+    """
 
     id: UUID
     generation: int
     vector: Vector
     payload: Mapping[str, object]
+    sparse: SparseVector = field(default_factory=SparseVector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +246,7 @@ class Retirement:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result of the index, before it is joined to the ledger."""
+    """One search result of the index, before it is joined to the ledger. ``pipeline.search`` says what scores mean."""
 
     id: UUID
     score: float
@@ -248,11 +255,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
-    """What a search is confined to besides its scope. Empty means: no restriction."""
+    """What a search is confined to besides its scope. Empty means: no restriction.
+
+    ``places`` are directories or files, spelled as ``pipeline.search.places_of`` does.
+    """
 
     languages: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     sources: tuple[UUID, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,15 @@ from models.searching import CommittedChunks
 from models.sources import Sources
 from models.views import Views
 from pipeline.report import RunLine, SearchHit
+from pipeline.search import SearchMode, SearchRequest, places_from
+from pipeline.types import SearchFilter
 from tasks.searching import search as search_project
 from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.report import exit_code, print_report, report_of
 from worker.cli.services import open_services
 from worker.cli.watching import watch_run
+from worker.embedding import search_mode
 
 #: Lines of a hit's text that people are shown; JSON has all of it.
 _SHOWN_LINES = 6
@@ -29,10 +32,34 @@ def _checked_query(query: str) -> str:
     return query.encode(errors="replace").decode()
 
 
+LanguagesOption = Annotated[list[str], typer.Option("--language", help="Only this language; repeatable.")]
+KindsOption = Annotated[list[str], typer.Option("--kind", help="Only this kind of chunk (function, ...); repeatable.")]
+PathsOption = Annotated[
+    list[str],
+    typer.Option("--path", help="Only this directory or file, as results show paths (no pattern); repeatable."),
+]
+ModeOption = Annotated[
+    SearchMode | None,
+    typer.Option(
+        "--mode",
+        help="Rank by words (sparse), by embeddings (dense), or both (hybrid). Default: MOBIUS_SEARCH_MODE.",
+        show_default=False,
+    ),
+]
+ExpandOption = Annotated[
+    bool, typer.Option("--expand", help="Show the whole definition that a hit is a part of, once.")
+]
+
+
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.", show_default=False, callback=_checked_query)],
     project: ProjectOption = None,
     limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many results.")] = 5,
+    mode: ModeOption = None,
+    languages: LanguagesOption = [],  # noqa: B006  typer copies it
+    kinds: KindsOption = [],  # noqa: B006  the same
+    paths: PathsOption = [],  # noqa: B006  the same
+    expand: ExpandOption = False,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,7 +68,9 @@ def search(
     names = Names.of(services.settings, tenant, project)
     scope = Sources(services.engine).scope_of(names.tenant, names.project)
     chunks = CommittedChunks(services.engine)
-    hits = search_project(services.index, services.embedder, chunks, scope, query, limit)
+    where = SearchFilter(tuple(languages), tuple(kinds), places=places_from(paths))
+    request = SearchRequest(query, limit, mode or search_mode(services.settings), where, expand)
+    hits = search_project(services.index, services.query_embedder, chunks, scope, request)
     if as_json:
         print_json(hits)
         return
