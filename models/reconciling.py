@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Engine, Row, text
 
 from models.blobs import read_blobs
-from models.commits import chunk_of
+from models.chunk_rows import chunk_of
 from models.session import transaction
 from models.vectors import read_vectors
 from pipeline.errors import storable

@@ -141,6 +141,9 @@ class Chunk:
 
     ``start_line`` and ``end_line`` are 1-based and inclusive. ``scope`` names the enclosing definitions from the
     outside in and ``scope_signatures`` gives their first lines. ``defines`` names what is defined inside.
+    ``parent_start`` and ``parent_end`` are the span of the definition that the chunk is, or else of the innermost one
+    that it is a part of; its own span where there is neither. All parts of a definition have the same parent span;
+    comments before the definition, and white space behind it, are in a chunk but not in its parent.
     """
 
     id: UUID
@@ -156,6 +159,8 @@ class Chunk:
     defines: tuple[str, ...]
     text_hash: bytes
     embed_hash: bytes
+    parent_start: int
+    parent_end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ class FakeClaimed:
 class FakeReconciliation:
     """See ``pipeline.reconcile_ports.ReconciliationLedger``.
 
-    ``committed``, ``pending`` (by document), ``known_vectors`` and ``blobs`` are what the ledger holds; ``held`` are documents
-    that somebody else has claimed for the moment. ``fault`` is raised by the next extension of the lease.
+    ``committed``, ``pending`` (by document), ``known_vectors`` and ``blobs`` are what the ledger holds; ``held`` are
+    documents that somebody else has claimed for the moment. ``fault`` is raised by the next extension of the lease.
     """
 
     committed: dict[UUID, CommittedPoint] = field(default_factory=dict)

@@ -48,7 +48,7 @@ def indexed(number: int = 7, generation: int | None = 3) -> IndexedPoint:
 
 
 def committed(generation: int = 3) -> CommittedPoint:
-    chunk = Chunk(UUID(int=7), 0, 0, 9, 1, 2, "function", "f", ("A",), ("class A",), ("f",), b"text", b"input")
+    chunk = Chunk(UUID(int=7), 0, 0, 9, 1, 2, "function", "f", ("A",), ("class A",), ("f",), b"text", b"input", 0, 9)
     document = DocumentRef(DOCUMENT, "a.py", "python", generation, b"revision")
     return CommittedPoint(expected(generation=generation), SOURCE, document, chunk)
 

@@ -47,6 +47,8 @@ def chunk(name: str, ordinal: int = 0, line: int = 1) -> Chunk:
         defines=(name,),
         text_hash=digest,
         embed_hash=text_hash(b"header " + name.encode()),
+        parent_start=10 * ordinal,
+        parent_end=10 * ordinal + 10,
     )
 
 
@@ -97,7 +99,10 @@ def test_a_chunk_whose_payload_changes_is_moved(change: dict[str, object]) -> No
     assert plan([chunk("one")], [before]) == DocumentPlan(DOCUMENT, moves=(chunk("one"),))
 
 
-@pytest.mark.parametrize("change", [{"start": 7}, {"end": 99}, {"ordinal": 3}, {"defines": ("other",)}])
+@pytest.mark.parametrize(
+    "change",
+    [{"start": 7}, {"end": 99}, {"ordinal": 3}, {"defines": ("other",)}, {"parent_start": 1}, {"parent_end": 99}],
+)
 def test_a_chunk_of_which_only_the_ledger_knows_the_change_is_shifted(change: dict[str, object]) -> None:
     before = committed(replace(chunk("one"), **change), generation=2)
     assert plan([chunk("one")], [before]) == DocumentPlan(DOCUMENT, shifts=((chunk("one"), 2),))
@@ -112,7 +117,7 @@ def test_after_a_generation_that_was_never_committed_everything_is_written_anew(
 
 def test_every_field_of_a_chunk_that_is_in_its_payload_or_vector_reaches_the_index_when_it_changes() -> None:
     """A field that is added to Chunk must be decided about here."""
-    ledger_only = {"ordinal", "start", "end", "scope_signatures", "defines"}
+    ledger_only = {"ordinal", "start", "end", "scope_signatures", "defines", "parent_start", "parent_end"}
     identity = {"id", "text_hash"}
     decided = ledger_only | identity | {"embed_hash", "kind", "name", "scope", "start_line", "end_line"}
     assert {field.name for field in fields(Chunk)} == decided

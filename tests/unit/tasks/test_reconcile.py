@@ -48,7 +48,7 @@ class Stores:
 
 
 def committed(point_id: UUID, document_id: UUID, embed_hash: bytes) -> CommittedPoint:
-    chunk = Chunk(point_id, 0, 0, 9, 1, 2, "function", "f", (), (), (), b"text", embed_hash)
+    chunk = Chunk(point_id, 0, 0, 9, 1, 2, "function", "f", (), (), (), b"text", embed_hash, 0, 9)
     document = DocumentRef(document_id, "a.py", "python", 3, b"revision")
     return CommittedPoint(ExpectedPoint(point_id, document_id, SCOPE, 3, b"text", embed_hash), SOURCE, document, chunk)
 
