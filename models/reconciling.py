@@ -6,30 +6,25 @@ where it has expired, the next pass marks it as interrupted and begins anew.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Engine, text
 
-from models.blobs import read_blobs
-from models.chunk_rows import chunk_of
 from models.session import transaction
-from models.vectors import read_vectors
+from models.standings import Claimed, standing_of
 from pipeline.errors import storable
 from pipeline.identity import model_id
-from pipeline.reconcile import CommittedPoint, Drift, ExpectedPoint, PointId, Standing, Suspect
+from pipeline.reconcile import Drift, ExpectedPoint, PointId, Standing, Suspect
 from pipeline.reconcile_ports import Pass, ReconciliationLost
 from pipeline.reconciliation import PassCounts, ReconciliationState
-from pipeline.types import DocumentRef, EmbeddingModel, Scope, Vector
+from pipeline.types import EmbeddingModel, Scope
 
 #: Passes whose drifts are kept one by one; of older ones the counts remain.
 KEPT_PASSES = 20
-
-#: Documents' bytes in memory at once; each is up to MOBIUS_MAX_FILE_BYTES.
-_BLOBS_AT_ONCE = 16
 
 _INTERRUPT = text(
     "UPDATE reconciliations SET state = 'interrupted', owner = NULL, lease_until = NULL, finished_at = now(),"
@@ -92,26 +87,6 @@ _REPAIRED = text(
 _OUTDATE = text(
     "UPDATE documents SET versions = '', updated_at = now() WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'indexed'"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """See ``pipeline.reconcile_ports.ClaimedSuspects``; good for as long as its transaction is open."""
-
-    connection: Connection
-    model: EmbeddingModel
-    standings: Mapping[PointId, Standing]
-    busy: Mapping[UUID, Sequence[Suspect]]
-
-    def vectors(self, hashes: Collection[bytes]) -> Mapping[bytes, Vector]:
-        """Return the stored vectors of these inputs; absent ones are absent."""
-        return read_vectors(self.connection, self.model, hashes)
-
-    def contents(self, revisions: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Yield each revision with its bytes, few in memory at once; absent ones are absent."""
-        ordered = sorted(revisions)
-        for start in range(0, len(ordered), _BLOBS_AT_ONCE):
-            yield from read_blobs(self.connection, ordered[start : start + _BLOBS_AT_ONCE]).items()
 
 
 class PostgresReconciliation:
@@ -190,7 +165,7 @@ class PostgresReconciliation:
             held = frozenset(connection.execute(claim, columns).scalars())
             for row in connection.execute(_STANDINGS, columns):
                 if row.known_id is None or row.known_id in held:
-                    standings[row.point_id] = _standing(row, model)
+                    standings[row.point_id] = standing_of(row, model)
                 else:
                     busy.setdefault(row.known_id, []).append(Suspect(row.point_id, row.known_id))
             yield Claimed(connection, model, standings, busy)
@@ -224,29 +199,6 @@ class PostgresReconciliation:
         """Make the next ingestion take these documents on again."""
         with transaction(self._engine) as connection:
             connection.execute(_OUTDATE, {"ids": sorted(documents)})
-
-
-def _standing(row: Row[Any], model: EmbeddingModel) -> Standing:
-    is_retired = row.id is not None and row.retired_at is not None
-    is_committed = row.id is not None and row.retired_at is None and row.model_id == model_id(model.key)
-    return Standing(
-        document_id=row.owner_id,
-        committed=_committed(row) if is_committed else None,
-        is_retired=is_retired,
-        newest=row.newest or 0,
-        pending=frozenset(row.pending),
-    )
-
-
-def _committed(row: Row[Any]) -> CommittedPoint:
-    scope = Scope(row.tenant_id, row.project_id)
-    return CommittedPoint(
-        ExpectedPoint(row.id, row.document_id, scope, row.generation, row.text_hash, row.embed_hash),
-        row.source_id,
-        DocumentRef(row.document_id, row.path, row.language, row.generation, row.committed_revision),
-        chunk_of(row),
-        row.encoding,
-    )
 
 
 def _keys(ids: Collection[PointId]) -> dict[str, list[object]]:

@@ -76,6 +76,13 @@ class Embedder(Protocol):
         """Release connections; safe to call twice."""
 
 
+class QueryEmbedder(Protocol):
+    """The part of an embedder that a search uses."""
+
+    def embed_query(self, text: str) -> Vector:
+        """Return the vector for a search query; see ``Embedder``."""
+
+
 class Limiter(Protocol):
     """The provider's budget, shared by every process that calls it; what it promises stands in ``pipeline.budget``."""
 

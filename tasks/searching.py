@@ -9,23 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from pipeline.ports import Index
+from pipeline.ports import Index, QueryEmbedder
 from pipeline.report import SearchHit
 from pipeline.search import SearchMode, SearchRequest, SearchVectors
 from pipeline.sparse import query_vector
-from pipeline.types import Hit, Scope, Vector
+from pipeline.types import Hit, Scope
 
 #: Hits asked for beyond those wanted, so that a few invisible ones cost no second request.
 MARGIN = 16
 #: Hits asked for at most.
 LIMIT = 4_096
-
-
-class QueryEmbedder(Protocol):
-    """The part of an embedder that a search uses."""
-
-    def embed_query(self, text: str) -> Vector:
-        """Return the vector for a search query."""
 
 
 class CommittedChunks(Protocol):

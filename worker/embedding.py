@@ -8,11 +8,9 @@ from pipeline.budget import NoLimit, ProviderBudget
 from pipeline.chunk import CHUNKER_VERSION
 from pipeline.header import HEADER_VERSION
 from pipeline.parse.parser import OUTLINE_VERSION
-from pipeline.ports import Embedder, Index, Limiter
-from pipeline.search import SearchMode, default_mode
+from pipeline.ports import Embedder, Index, Limiter, QueryEmbedder
 from pipeline.sparse import SPARSE_VERSION
 from pipeline.types import EmbeddingModel
-from tasks.searching import QueryEmbedder
 from worker.adapters.known_models import LEXICAL, openai_model
 from worker.settings import Settings
 
@@ -66,13 +64,6 @@ def build_query_embedder(settings: Settings, make_embedder: Callable[[], Embedde
     return CachedQueries(make_embedder, model, settings.broker_url)
 
 
-def search_mode(settings: Settings) -> SearchMode:
-    """Return how a search ranks that does not say it: as the settings do, else as suits the model."""
-    if settings.search_mode == "auto":
-        return default_mode(embedding_model(settings))
-    return SearchMode(settings.search_mode)
-
-
 def build_limiter(settings: Settings) -> Limiter:
     """Return the budget that the settings give the provider. Where there is none, nobody asks Redis.
 
@@ -93,10 +84,9 @@ def build_index(settings: Settings, model: EmbeddingModel) -> Index:
     Raises:
         MisconfiguredError: Qdrant's address is not set.
     """
-    from worker.adapters.qdrant import QdrantIndex  # noqa: PLC0415  the client takes 1.2 s to import
-    from worker.adapters.qdrant_calls import connect_qdrant  # noqa: PLC0415  the same
+    from worker.adapters.qdrant import open_index  # noqa: PLC0415  the client takes 1.2 s to import
 
-    return QdrantIndex(connect_qdrant(settings.require("qdrant_url"), qdrant_key(settings)), model)
+    return open_index(settings.require("qdrant_url"), qdrant_key(settings), model)
 
 
 def qdrant_key(settings: Settings) -> str | None:

@@ -11,6 +11,7 @@ import pytest
 from qdrant_client import models
 
 from pipeline.errors import BadCredentials, DimensionMismatch, ServiceUnavailable
+from pipeline.search import SearchVectors
 from pipeline.types import EmbeddingModel, Point, Scope, SearchFilter
 from worker.adapters.qdrant import QdrantIndex
 from worker.adapters.qdrant_calls import connect_qdrant
@@ -143,7 +144,7 @@ def test_a_collection_replaced_by_one_of_other_dimensions_is_noticed(connect, si
     with pytest.raises(DimensionMismatch):
         index.upsert(SCOPE, [POINT])
     with pytest.raises(DimensionMismatch):
-        index.search(SCOPE, POINT.vector, 3, SearchFilter())
+        index.search(SCOPE, SearchVectors(POINT.vector), 3, SearchFilter())
     client.delete_collection(index.collection)
     client.close()
 
@@ -156,7 +157,17 @@ def test_a_half_made_index_is_completed(connect, sidecar_url):
     )
     index.ensure()
     schema = client.get_collection(index.alias).payload_schema
-    assert set(schema) == {"tenant", "project", "source", "path", "language", "kind", "document", "generation"}
+    assert set(schema) == {
+        "tenant",
+        "project",
+        "source",
+        "path",
+        "places",
+        "language",
+        "kind",
+        "document",
+        "generation",
+    }
     assert schema["tenant"].params.is_tenant is True
     client.delete_collection(index.collection)
     client.close()
@@ -166,7 +177,7 @@ def test_no_text_and_no_vector_is_sent_back_by_a_search(connect, sidecar_url):
     index = connect(sidecar_url)
     index.ensure()
     index.upsert(SCOPE, [POINT])
-    (hit,) = index.search(SCOPE, POINT.vector, 3, SearchFilter())
+    (hit,) = index.search(SCOPE, SearchVectors(POINT.vector), 3, SearchFilter())
     assert (hit.id, hit.generation, hit.score) == (POINT.id, 1, pytest.approx(1.0))
     client = connect_qdrant(sidecar_url)
     client.delete_collection(index.collection)

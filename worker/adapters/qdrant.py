@@ -51,7 +51,7 @@ from pipeline.types import (
     StoredPoint,
     Vector,
 )
-from worker.adapters.qdrant_calls import MissingCollection, RequestRefused, call, side_by_side
+from worker.adapters.qdrant_calls import MissingCollection, RequestRefused, call, connect_qdrant, side_by_side
 from worker.adapters.qdrant_collection import QdrantCollection
 from worker.adapters.qdrant_requests import (
     batch_of,
@@ -79,6 +79,11 @@ _BYTES_PER_NUMBER = 22
 _FACTS = ["tenant", "project", "document", "generation", "text_hash", "embed_hash", "sparse"]
 
 _LAST_ID = UUID(int=2**128 - 1)
+
+
+def open_index(url: str, api_key: str | None, model: EmbeddingModel) -> QdrantIndex:
+    """Return the index of a model in the server at ``url``; nothing is sent until the first call."""
+    return QdrantIndex(connect_qdrant(url, api_key), model)
 
 
 class QdrantIndex:

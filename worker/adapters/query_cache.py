@@ -34,7 +34,7 @@ _PAUSE = 30.0
 
 
 class CachedQueries:
-    """Embeds queries, each once; see ``tasks.searching.QueryEmbedder``. The embedder is made when it is needed."""
+    """Embeds queries, each once; see ``pipeline.ports.QueryEmbedder``. The embedder is made when it is needed."""
 
     def __init__(self, make_embedder: Callable[[], Embedder], model: EmbeddingModel, redis_url: str) -> None:
         self._make_embedder = make_embedder

@@ -18,7 +18,7 @@ from worker.api.errors import InvalidRequest, NotFound
 from worker.api.paging import Limit
 from worker.api.schemas import ProjectPath, SearchReply, described
 from worker.api.services import ApiServices, ServicesOf
-from worker.embedding import search_mode
+from worker.searching import search_mode
 
 router = APIRouter(prefix="/api/v1/projects", tags=["search"])
 

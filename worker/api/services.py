@@ -13,8 +13,7 @@ from fastapi import Depends, Request
 
 from models.async_session import AsyncReader
 from models.session import open_engine
-from pipeline.ports import Embedder, Index
-from tasks.searching import QueryEmbedder
+from pipeline.ports import Embedder, Index, QueryEmbedder
 from worker.api.errors import Overloaded
 from worker.api.results import CeleryResults
 from worker.api.threads import Threads

@@ -11,9 +11,8 @@ from sqlalchemy import Engine
 
 from models import schema
 from models.session import open_engine
-from pipeline.ports import Embedder, Index
+from pipeline.ports import Embedder, Index, QueryEmbedder
 from pipeline.types import EmbeddingModel
-from tasks.searching import QueryEmbedder
 from worker.adapters.qdrant_probe import require_room
 from worker.embedding import build_embedder, build_index, build_query_embedder, embedding_model, qdrant_key
 from worker.local import service_environment
