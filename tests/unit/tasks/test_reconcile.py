@@ -108,6 +108,14 @@ def test_without_a_vector_nothing_is_touched_and_the_document_is_outdated(stores
     assert stores.ledger.outdated == {UUID(int=101)}
 
 
+def test_without_its_documents_bytes_a_point_is_not_written_either(stores: Stores) -> None:
+    del stores.index.points[stores.ids[5]]
+    stores.ledger.blobs.clear()
+    assert stores.run().counts.left == 1
+    assert stores.ledger.outdated == {UUID(int=101)}
+    assert stores.index.written == []
+
+
 def test_a_refused_repair_changes_nothing_at_all(stores: Stores) -> None:
     orphans = {UUID(int=number): Point(UUID(int=number), 1, b"", {}) for number in range(11)}
     stores.index.points |= orphans
