@@ -27,8 +27,8 @@ _COLUMNS = {
     " revision bytea, size int8, state text, committed_generation int8, committed_revision bytea, encoding text,"
     " indexed_generation int8, versions text",
     "chunks": "id uuid, document_id uuid, model_id uuid, generation int8, ordinal int4, kind text, name text,"
-    " scope jsonb, metadata jsonb, start_byte int8, end_byte int8, start_line int4, end_line int4, text_hash bytea,"
-    " embed_hash bytea",
+    " scope jsonb, metadata jsonb, start_byte int8, end_byte int8, parent_start int8, parent_end int8,"
+    " start_line int4, end_line int4, text_hash bytea, embed_hash bytea",
     "embeddings": "model_id uuid, embed_hash bytea, vector vector",
 }
 COPIES = {table: dict(column.split() for column in columns.split(", ")) for table, columns in _COLUMNS.items()}
@@ -97,7 +97,7 @@ def chunk_row(document: DocumentRef, chunk: Chunk, model: UUID) -> tuple[Any, ..
     """Return a committed chunk's row."""
     details = Jsonb({"scope_signatures": chunk.scope_signatures, "defines": chunk.defines}, json.dumps)
     what = (chunk.ordinal, chunk.kind, chunk.name, Jsonb(chunk.scope, json.dumps), details)
-    span = (chunk.start, chunk.end, chunk.start_line, chunk.end_line)
+    span = (chunk.start, chunk.end, chunk.parent_start, chunk.parent_end, chunk.start_line, chunk.end_line)
     return (chunk.id, document.id, model, 1, *what, *span, chunk.text_hash, chunk.embed_hash)
 
 

@@ -8,55 +8,38 @@ once their points are verified gone, and ends the slice.
 
 from __future__ import annotations
 
-import json
+import zlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, text
 
+from models.chunk_rows import ChunkToSave, chunk_of, save_chunks
 from models.leases import fence, finish, record_failures, work_of
 from models.session import transaction
 from models.transitions import document_move
 from pipeline.identity import model_id
 from pipeline.states import DocumentEvent
-from pipeline.types import Action, Chunk, Claim, DocumentRef, EmbeddingModel, Failure
+from pipeline.types import Action, Claim, DocumentRef, EmbeddingModel, Failure
 from pipeline.upsert import CommittedChunk, DocumentPlan
 from pipeline.work import Stray, UpsertWork
 
 _TO_UPSERT = text(
     "SELECT d.id, d.path, d.language, rd.generation, rd.revision, rd.action, cs.data,"
-    " d.generation > rd.generation AS is_superseded, d.committed_generation < rd.generation - 1 AS follows_gap"
+    " d.generation > rd.generation AS is_superseded, d.committed_generation < rd.generation - 1 AS follows_gap,"
+    " b.data AS blob, coalesce(cs.encoding, '') AS encoding, d.versions"
     " FROM run_documents rd JOIN documents d ON d.id = rd.document_id"
     " LEFT JOIN chunk_sets cs ON cs.document_id = d.id AND cs.generation = rd.generation"
+    " LEFT JOIN blobs b ON b.sha256 = rd.revision AND d.generation = rd.generation"
     " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' ORDER BY d.id"
 )
 _COMMITTED = text(
-    "SELECT id, ordinal, start_byte, end_byte, start_line, end_line, kind, name, scope, metadata, text_hash,"
-    " embed_hash, document_id, model_id, generation, retired_at IS NOT NULL FROM chunks"
-    " WHERE document_id = ANY(CAST(:ids AS uuid[]))"
+    "SELECT *, retired_at IS NOT NULL AS is_retired FROM chunks WHERE document_id = ANY(CAST(:ids AS uuid[]))"
 )
 _LOCK_CURRENT = text(
     "SELECT d.id FROM documents d JOIN run_documents rd ON rd.document_id = d.id AND rd.generation = d.generation"
     " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' AND d.id = ANY(CAST(:ids AS uuid[]))"
     " ORDER BY d.id FOR UPDATE OF d"
-)
-_SAVE_CHUNKS = text(
-    "INSERT INTO chunks (id, document_id, model_id, generation, ordinal, kind, name, scope, metadata,"
-    " start_byte, end_byte, start_line, end_line, text_hash, embed_hash)"
-    " SELECT id, document_id, :model, generation, ordinal, kind, name, scope, metadata, start_byte, end_byte,"
-    " start_line, end_line, text_hash, embed_hash FROM unnest(CAST(:ids AS uuid[]), CAST(:documents AS uuid[]),"
-    " CAST(:generations AS bigint[]), CAST(:ordinals AS int[]), CAST(:kinds AS text[]), CAST(:names AS text[]),"
-    " CAST(:scopes AS jsonb[]), CAST(:metadatas AS jsonb[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[]),"
-    " CAST(:start_lines AS int[]), CAST(:end_lines AS int[]), CAST(:text_hashes AS bytea[]),"
-    " CAST(:embed_hashes AS bytea[])) AS t(id, document_id, generation, ordinal, kind, name, scope, metadata,"
-    " start_byte, end_byte, start_line, end_line, text_hash, embed_hash)"
-    " ON CONFLICT (id) DO UPDATE SET model_id = excluded.model_id, generation = excluded.generation,"
-    " ordinal = excluded.ordinal, kind = excluded.kind, name = excluded.name, scope = excluded.scope,"
-    " metadata = excluded.metadata, start_byte = excluded.start_byte, end_byte = excluded.end_byte,"
-    " start_line = excluded.start_line, end_line = excluded.end_line, text_hash = excluded.text_hash,"
-    " embed_hash = excluded.embed_hash, retired_at = NULL, updated_at = now()"
 )
 _RETIRE = text(
     "UPDATE chunks SET retired_at = now(), updated_at = now()"
@@ -134,6 +117,9 @@ class Commits:
                 committed=committed.get(row.id, ()),
                 is_superseded=row.is_superseded,
                 follows_gap=row.follows_gap,
+                data=zlib.decompress(row.blob) if row.blob is not None else None,
+                encoding=row.encoding,
+                versions=row.versions,
             )
             for row in rows
         ]
@@ -198,48 +184,21 @@ def _committed(connection: Connection, ids: list[UUID]) -> dict[UUID, tuple[Comm
     grouped: dict[UUID, list[CommittedChunk]] = {}
     for row in connection.execute(_COMMITTED, {"ids": ids}):
         grouped.setdefault(row.document_id, []).append(
-            CommittedChunk(chunk_of(row), row.model_id, row.generation, is_retired=row[-1])
+            CommittedChunk(chunk_of(row), row.model_id, row.generation, is_retired=row.is_retired)
         )
     return {document: tuple(chunks) for document, chunks in grouped.items()}
-
-
-def chunk_of(row: Row[Any]) -> Chunk:
-    """Return the chunk that a row of ``chunks`` holds."""
-    return Chunk(
-        id=row.id,
-        ordinal=row.ordinal,
-        start=row.start_byte,
-        end=row.end_byte,
-        start_line=row.start_line,
-        end_line=row.end_line,
-        kind=row.kind,
-        name=row.name,
-        scope=tuple(row.scope),
-        scope_signatures=tuple(row.metadata["scope_signatures"]),
-        defines=tuple(row.metadata["defines"]),
-        text_hash=row.text_hash,
-        embed_hash=row.embed_hash,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    document: DocumentRef
-    chunk: Chunk
-    generation: int
 
 
 def _write(
     connection: Connection, claim: Claim, plans: list[DocumentPlan], model: EmbeddingModel, versions: str
 ) -> None:
     rows = [
-        _Written(plan.document, chunk, plan.document.generation)
+        ChunkToSave(plan.document.id, chunk, plan.document.generation)
         for plan in plans
         for chunk in (*plan.writes, *plan.moves)
     ]
-    rows += [_Written(plan.document, chunk, generation) for plan in plans for chunk, generation in plan.shifts]
-    if rows:
-        connection.execute(_SAVE_CHUNKS, {"model": model_id(model.key), **_columns(rows)})
+    rows += [ChunkToSave(plan.document.id, chunk, generation) for plan in plans for chunk, generation in plan.shifts]
+    save_chunks(connection, model_id(model.key), rows)
     retired = [chunk_id for plan in plans for chunk_id in plan.retired]
     if retired:
         connection.execute(_RETIRE, {"ids": retired})
@@ -250,25 +209,3 @@ def _write(
         "updated": sum(len(plan.moves) for plan in plans),
     }
     connection.execute(_COUNT_POINTS, counts)
-
-
-def _columns(rows: list[_Written]) -> dict[str, list[object]]:
-    chunks = [row.chunk for row in rows]
-    return {
-        "ids": [chunk.id for chunk in chunks],
-        "documents": [row.document.id for row in rows],
-        "generations": [row.generation for row in rows],
-        "ordinals": [chunk.ordinal for chunk in chunks],
-        "kinds": [chunk.kind for chunk in chunks],
-        "names": [chunk.name for chunk in chunks],
-        "scopes": [json.dumps(chunk.scope) for chunk in chunks],
-        "metadatas": [
-            json.dumps({"scope_signatures": chunk.scope_signatures, "defines": chunk.defines}) for chunk in chunks
-        ],
-        "starts": [chunk.start for chunk in chunks],
-        "ends": [chunk.end for chunk in chunks],
-        "start_lines": [chunk.start_line for chunk in chunks],
-        "end_lines": [chunk.end_line for chunk in chunks],
-        "text_hashes": [chunk.text_hash for chunk in chunks],
-        "embed_hashes": [chunk.embed_hash for chunk in chunks],
-    }

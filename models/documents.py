@@ -100,6 +100,9 @@ class ChunkRow(Dated, Base):
     scope: Mapped[list[str]] = mapped_column(JSONB)
     start_byte: Mapped[int] = mapped_column(BigInteger)
     end_byte: Mapped[int] = mapped_column(BigInteger)
+    #: The span of the definition that the chunk is a part of; NULL in rows from before it was recorded.
+    parent_start: Mapped[int | None] = mapped_column(BigInteger)
+    parent_end: Mapped[int | None] = mapped_column(BigInteger)
     start_line: Mapped[int]
     end_line: Mapped[int]
     text_hash: Mapped[bytes] = mapped_column(LargeBinary)

@@ -6,23 +6,22 @@ where it has expired, the next pass marks it as interrupted and begins anew.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Engine, text
 
-from models.commits import chunk_of
 from models.session import transaction
-from models.vectors import read_vectors
+from models.standings import Claimed, standing_of
 from pipeline.errors import storable
 from pipeline.identity import model_id
-from pipeline.reconcile import CommittedPoint, Drift, ExpectedPoint, PointId, Standing, Suspect
+from pipeline.reconcile import Drift, ExpectedPoint, PointId, Standing, Suspect
 from pipeline.reconcile_ports import Pass, ReconciliationLost
 from pipeline.reconciliation import PassCounts, ReconciliationState
-from pipeline.types import DocumentRef, EmbeddingModel, Scope, Vector
+from pipeline.types import EmbeddingModel, Scope
 
 #: Passes whose drifts are kept one by one; of older ones the counts remain.
 KEPT_PASSES = 20
@@ -65,6 +64,7 @@ _CLAIM = (
 _STANDINGS = text(
     "SELECT t.id AS point_id, c.*, coalesce(c.document_id, t.document_id) AS owner_id, d.id AS known_id,"
     " d.generation AS newest, d.tenant_id, d.project_id, d.source_id, d.path, d.language, d.committed_revision,"
+    " d.encoding,"
     " ARRAY(SELECT rd.generation FROM run_documents rd WHERE rd.document_id = d.id AND rd.outcome = 'pending')"
     f" AS pending FROM {_SUSPECTS} LEFT JOIN documents d ON d.id = coalesce(c.document_id, t.document_id)"
 )
@@ -87,20 +87,6 @@ _REPAIRED = text(
 _OUTDATE = text(
     "UPDATE documents SET versions = '', updated_at = now() WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'indexed'"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """See ``pipeline.reconcile_ports.ClaimedSuspects``; good for as long as its transaction is open."""
-
-    connection: Connection
-    model: EmbeddingModel
-    standings: Mapping[PointId, Standing]
-    busy: Mapping[UUID, Sequence[Suspect]]
-
-    def vectors(self, hashes: Collection[bytes]) -> Mapping[bytes, Vector]:
-        """Return the stored vectors of these inputs; absent ones are absent."""
-        return read_vectors(self.connection, self.model, hashes)
 
 
 class PostgresReconciliation:
@@ -179,7 +165,7 @@ class PostgresReconciliation:
             held = frozenset(connection.execute(claim, columns).scalars())
             for row in connection.execute(_STANDINGS, columns):
                 if row.known_id is None or row.known_id in held:
-                    standings[row.point_id] = _standing(row, model)
+                    standings[row.point_id] = standing_of(row, model)
                 else:
                     busy.setdefault(row.known_id, []).append(Suspect(row.point_id, row.known_id))
             yield Claimed(connection, model, standings, busy)
@@ -213,28 +199,6 @@ class PostgresReconciliation:
         """Make the next ingestion take these documents on again."""
         with transaction(self._engine) as connection:
             connection.execute(_OUTDATE, {"ids": sorted(documents)})
-
-
-def _standing(row: Row[Any], model: EmbeddingModel) -> Standing:
-    is_retired = row.id is not None and row.retired_at is not None
-    is_committed = row.id is not None and row.retired_at is None and row.model_id == model_id(model.key)
-    return Standing(
-        document_id=row.owner_id,
-        committed=_committed(row) if is_committed else None,
-        is_retired=is_retired,
-        newest=row.newest or 0,
-        pending=frozenset(row.pending),
-    )
-
-
-def _committed(row: Row[Any]) -> CommittedPoint:
-    scope = Scope(row.tenant_id, row.project_id)
-    return CommittedPoint(
-        ExpectedPoint(row.id, row.document_id, scope, row.generation, row.text_hash, row.embed_hash),
-        row.source_id,
-        DocumentRef(row.document_id, row.path, row.language, row.generation, row.committed_revision),
-        chunk_of(row),
-    )
 
 
 def _keys(ids: Collection[PointId]) -> dict[str, list[object]]:

@@ -19,8 +19,8 @@ from pipeline.header import embedding_input
 from pipeline.identity import chunk_id, embed_hash, text_hash
 from pipeline.types import Chunk, ChunkSet, DocumentRef, Outline
 
-#: Grows with every change to where the same outline is cut or what the chunks are called.
-CHUNKER_VERSION = 1
+#: Grows with every change to where the same outline is cut or what is said of the chunks.
+CHUNKER_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def _chunks(document: DocumentRef, text: bytes, ends: list[int], labels: Iterato
         body_hash = text_hash(body)
         newlines = count_newlines(body)
         signatures = tuple(node.signature for node in label.scope)
+        parent = label.parent
         yield Chunk(
             id=chunk_id(document.id, body_hash, occurrences[body_hash]),
             ordinal=ordinal,
@@ -83,6 +84,8 @@ def _chunks(document: DocumentRef, text: bytes, ends: list[int], labels: Iterato
             defines=label.defines,
             text_hash=body_hash,
             embed_hash=embed_hash(embedding_input(document.path, signatures, label.defines, body.decode())),
+            parent_start=start if parent is None else parent.start,
+            parent_end=end if parent is None else parent.end,
         )
         occurrences[body_hash] += 1
         start, lines = end, lines + newlines

@@ -18,7 +18,7 @@ from pipeline.identity import chunk_id
 from pipeline.types import Chunk, ChunkSet, DocumentRef
 
 #: Grows with every change to the payload's form.
-PAYLOAD_VERSION = 1
+PAYLOAD_VERSION = 2
 
 _DIGEST_BYTES = 32
 
@@ -35,6 +35,7 @@ def pack_chunks(chunk_set: ChunkSet) -> bytes:
         "count": len(chunks),
         "ends": [chunk.end for chunk in chunks],
         "lines": [[chunk.start_line, chunk.end_line] for chunk in chunks],
+        "parents": [_parent_of(chunk) for chunk in chunks],
         "kinds": [chunk.kind for chunk in chunks],
         "names": [chunk.name for chunk in chunks],
         "scope": [scopes.setdefault((chunk.scope, chunk.scope_signatures), len(scopes)) for chunk in chunks],
@@ -43,6 +44,12 @@ def pack_chunks(chunk_set: ChunkSet) -> bytes:
         "hashes": b64encode(b"".join(chunk.text_hash + chunk.embed_hash for chunk in chunks)).decode(),
     }
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode())
+
+
+def _parent_of(chunk: Chunk) -> list[int] | None:
+    """Return the parent's span, None where it is the chunk's own."""
+    span = (chunk.parent_start, chunk.parent_end)
+    return None if span == (chunk.start, chunk.end) else list(span)
 
 
 def unpack_chunks(document: DocumentRef, payload: bytes) -> ChunkSet:
@@ -68,6 +75,7 @@ def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
         range(columns["count"]),
         columns["ends"],
         columns["lines"],
+        columns["parents"],
         columns["kinds"],
         columns["names"],
         columns["scope"],
@@ -75,8 +83,9 @@ def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
         _digests(columns["hashes"]),
         strict=True,
     )
-    for ordinal, end, (start_line, end_line), kind, name, scope, defines, (text_hash, embed_hash) in rows:
+    for ordinal, end, (start_line, end_line), parent, kind, name, scope, defines, (text_hash, embed_hash) in rows:
         names, signatures = columns["scopes"][scope]
+        parent_start, parent_end = parent or (start, end)
         yield Chunk(
             id=chunk_id(document.id, text_hash, occurrences[text_hash]),
             ordinal=ordinal,
@@ -91,6 +100,8 @@ def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
             defines=tuple(defines),
             text_hash=text_hash,
             embed_hash=embed_hash,
+            parent_start=parent_start,
+            parent_end=parent_end,
         )
         occurrences[text_hash] += 1
         start = end

@@ -25,12 +25,13 @@ _COMPANIONS = frozenset({"comment", "decorator", "heading"})
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a chunk is, from the outline."""
+    """What a chunk is, from the outline. ``parent`` is the definition that it is, or is a part of, if any."""
 
     kind: str
     name: str
     scope: tuple[OutlineNode, ...]
     defines: tuple[str, ...]
+    parent: OutlineNode | None
 
 
 @dataclass(slots=True)
@@ -111,14 +112,16 @@ def _take(contents: _Contents, node: OutlineNode, end: int) -> None:
 def _label(contents: _Contents, ambient: str) -> Label:
     """Sum up what was met; ``ambient`` is the plain node that a chunk without any node of its own is inside of."""
     around = contents.around
-    kind, name = "mixed", ""
+    kind, name, parent = "mixed", "", None
     if len(contents.definitions) == 1 and contents.plain <= _COMPANIONS:
-        kind, name = contents.definitions[0].kind, contents.definitions[0].name
+        parent = contents.definitions[0]
     elif around:
-        kind, name = around[-1].kind, around[-1].name
+        parent = around[-1]
     elif not contents.definitions:
         kind = _plain_kind(contents.plain or {ambient})
-    return Label(kind, name, tuple(around[-MAX_SCOPE:]), tuple(contents.names))
+    if parent is not None:
+        kind, name = parent.kind, parent.name
+    return Label(kind, name, tuple(around[-MAX_SCOPE:]), tuple(contents.names), parent)
 
 
 def _plain_kind(kinds: set[str]) -> str:

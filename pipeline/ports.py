@@ -15,6 +15,7 @@ from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, 
 from pipeline.plan import KnownDocument, WalkItem
 from pipeline.policy import Skip
 from pipeline.reconcile import IndexedPoint, PointId, Removal
+from pipeline.search import SearchVectors
 from pipeline.sources import FileContent
 from pipeline.types import (
     Claim,
@@ -75,6 +76,13 @@ class Embedder(Protocol):
         """Release connections; safe to call twice."""
 
 
+class QueryEmbedder(Protocol):
+    """The part of an embedder that a search uses."""
+
+    def embed_query(self, text: str) -> Vector:
+        """Return the vector for a search query; see ``Embedder``."""
+
+
 class Limiter(Protocol):
     """The provider's budget, shared by every process that calls it; what it promises stands in ``pipeline.budget``."""
 
@@ -133,8 +141,12 @@ class Index(Protocol):
     def retrieve(self, scope: Scope, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
         """Return what the index holds for these ids within the scope; absent ids are absent."""
 
-    def search(self, scope: Scope, vector: Vector, limit: int, where: SearchFilter) -> Sequence[Hit]:
-        """Return the nearest points by cosine similarity, best first, at most ``limit``."""
+    def search(self, scope: Scope, vectors: SearchVectors, limit: int, where: SearchFilter) -> Sequence[Hit]:
+        """Return the best points, best first, at most ``limit``, as ``pipeline.search`` says; one request.
+
+        By the dense vector: the nearest by cosine similarity. By the sparse one: those that share a word, by the sum
+        of products, the query's weights multiplied by the IDF of all points that have a sparse vector.
+        """
 
     def count(self, scope: Scope) -> int:
         """Return how many points the scope holds, exactly."""

@@ -17,7 +17,9 @@ from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from pipeline.errors import IngestError
+from pipeline.inputs import input_of
 from pipeline.reconciliation import DriftKind, PassCounts
+from pipeline.sparse import SPARSE_VERSION, document_vector
 from pipeline.types import Chunk, DocumentRef, Point, Scope, Vector
 from pipeline.upsert import payload_of
 
@@ -46,7 +48,10 @@ class ExpectedPoint:
 
 @dataclass(frozen=True, slots=True)
 class IndexedPoint:
-    """What the index does hold, whoever wrote it: a field is None or empty where the payload has nothing fitting."""
+    """What the index does hold, whoever wrote it: a field is None or empty where the payload has nothing fitting.
+
+    ``sparse`` is the version of the sparse vector beside the dense one; points written before there were any have none.
+    """
 
     id: PointId
     generation: int | None
@@ -55,6 +60,7 @@ class IndexedPoint:
     tenant: str
     project: str
     document_id: UUID | None
+    sparse: int | None = None
 
 
 _Item = TypeVar("_Item", ExpectedPoint, IndexedPoint)
@@ -70,12 +76,16 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class CommittedPoint:
-    """All that it takes to write a committed chunk's point again; ``document`` has the chunk's own generation."""
+    """All that it takes to write a committed chunk's point again, but for its vector and its document's bytes.
+
+    ``document`` has the chunk's own generation and the revision that is committed; ``encoding`` is that one's.
+    """
 
     expected: ExpectedPoint
     source_id: UUID
     document: DocumentRef
     chunk: Chunk
+    encoding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +131,22 @@ class Repair:
 
 def read_payload(point_id: PointId, payload: Mapping[str, object]) -> IndexedPoint:
     """Read a payload that anybody may have written; what does not fit our fields reads as absent."""
-    generation, document = payload.get("generation"), payload.get("document")
+    document = payload.get("document")
     return IndexedPoint(
         id=point_id,
-        generation=generation if isinstance(generation, int) and not isinstance(generation, bool) else None,
+        generation=_number(payload, "generation"),
         text_hash=_text(payload, "text_hash"),
         embed_hash=_text(payload, "embed_hash"),
         tenant=_text(payload, "tenant"),
         project=_text(payload, "project"),
         document_id=_uuid(document) if isinstance(document, str) else None,
+        sparse=_number(payload, "sparse"),
     )
+
+
+def _number(payload: Mapping[str, object], field: str) -> int | None:
+    value = payload.get(field)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(payload: Mapping[str, object], field: str) -> str:
@@ -173,11 +189,12 @@ def find_suspects(expected: Iterable[ExpectedPoint], indexed: Iterable[IndexedPo
 
 
 def agrees(chunk: ExpectedPoint, point: IndexedPoint) -> bool:
-    """Return whether a point is the one that its chunk was committed with."""
+    """Return whether a point is the one that its chunk was committed with, in the form that points have today."""
     return (
         point.generation == chunk.generation
         and point.text_hash == chunk.text_hash.hex()
         and point.embed_hash == chunk.embed_hash.hex()
+        and point.sparse == SPARSE_VERSION
         and _is_in(chunk.scope, point)
     )
 
@@ -217,15 +234,16 @@ def repair_of(standing: Standing, point: IndexedPoint | None) -> Repair:
     return Repair(None if gives_way and _is_in(committed.expected.scope, point) else removal, committed)
 
 
-def point_of(committed: CommittedPoint, vectors: Mapping[bytes, Vector]) -> Point:
-    """Build the point of a committed chunk.
+def point_of(committed: CommittedPoint, vectors: Mapping[bytes, Vector], text: bytes) -> Point:
+    """Build the point of a committed chunk; ``text`` is its document's, as UTF-8.
 
     Raises:
         KeyError: The ledger has no vector for it.
     """
     chunk, document = committed.chunk, committed.document
     payload = payload_of(committed.expected.scope, committed.source_id, document, chunk)
-    return Point(chunk.id, document.generation, vectors[chunk.embed_hash], payload)
+    sparse = document_vector(input_of(document, chunk, text))
+    return Point(chunk.id, document.generation, vectors[chunk.embed_hash], payload, sparse)
 
 
 def deletes_too_much(counts: PassCounts, share: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,6 +39,9 @@ class ClaimedSuspects(Protocol):
 
     def vectors(self, hashes: Collection[bytes]) -> Mapping[bytes, Vector]:
         """Return the stored vectors of these inputs; absent ones are absent."""
+
+    def contents(self, revisions: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each revision with its bytes, few in memory at once; absent ones are absent."""
 
 
 class ReconciliationLedger(Protocol):

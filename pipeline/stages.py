@@ -13,7 +13,7 @@ from uuid import UUID
 from pipeline.chunk import ChunkBudget, chunk
 from pipeline.chunk_codec import pack_chunks, unpack_chunks
 from pipeline.errors import PermanentError
-from pipeline.header import embedding_input
+from pipeline.inputs import input_of
 from pipeline.outline_codec import pack_outline, unpack_outline
 from pipeline.parse.decode import text_of
 from pipeline.parse.parser import parse
@@ -73,9 +73,7 @@ def embedding_inputs(work: Sequence[EmbedWork]) -> dict[bytes, EmbeddingInput]:
         for piece in unpack_chunks(document, item.packed).chunks:
             known = inputs.get(piece.embed_hash)
             if known is None:
-                body = text[piece.start : piece.end].decode()
-                wanted = embedding_input(document.path, piece.scope_signatures, piece.defines, body)
-                inputs[piece.embed_hash] = EmbeddingInput(wanted, (document.id,))
+                inputs[piece.embed_hash] = EmbeddingInput(input_of(document, piece, text), (document.id,))
             elif document.id not in known.documents:
                 inputs[piece.embed_hash] = EmbeddingInput(known.text, (*known.documents, document.id))
     return inputs

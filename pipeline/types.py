@@ -13,6 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from pipeline.errors import IngestError
+from pipeline.sparse import SparseVector
 
 #: A vector as packed little-endian float32, ``4 * dims`` bytes long.
 Vector = bytes
@@ -142,6 +143,9 @@ class Chunk:
 
     ``start_line`` and ``end_line`` are 1-based and inclusive. ``scope`` names the enclosing definitions from the
     outside in and ``scope_signatures`` gives their first lines. ``defines`` names what is defined inside.
+    ``parent_start`` and ``parent_end`` are the span of the definition that the chunk is, or else of the innermost one
+    that it is a part of; its own span where there is neither. All parts of a definition have the same parent span;
+    comments before the definition, and white space behind it, are in a chunk but not in its parent.
     """
 
     id: UUID
@@ -157,6 +161,8 @@ class Chunk:
     defines: tuple[str, ...]
     text_hash: bytes
     embed_hash: bytes
+    parent_start: int
+    parent_end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,8 @@ class ChunkSet:
 class EmbeddingModel:
     """A provider's model as the ledger records it. Vectors of different models never mix.
 
-    ``max_inputs`` and ``max_tokens`` bound one provider call; ``max_input_tokens`` bounds one text.
+    ``max_inputs`` and ``max_tokens`` bound one provider call; ``max_input_tokens`` bounds one text. ``is_semantic``:
+    texts of like meaning are near each other even where they share no words.
     """
 
     provider: str
@@ -180,6 +187,7 @@ class EmbeddingModel:
     max_inputs: int = 256
     max_tokens: int = 200_000
     max_input_tokens: int = 8_000
+    is_semantic: bool = True
 
     @property
     def key(self) -> str:
@@ -214,12 +222,16 @@ class EmbeddingFault:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What the index stores for a chunk. ``payload`` is described in ``worker/adapters/qdrant.py``."""
+    """What the index stores for a chunk. ``payload`` is described in ``worker/adapters/qdrant.py``.
+
+    A point without ``sparse`` is found by its embedding only.
+    """
 
     id: UUID
     generation: int
     vector: Vector
     payload: Mapping[str, object]
+    sparse: SparseVector = field(default_factory=SparseVector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +253,7 @@ class Retirement:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result of the index, before it is joined to the ledger."""
+    """One search result of the index, before it is joined to the ledger. ``pipeline.search`` says what scores mean."""
 
     id: UUID
     score: float
@@ -250,11 +262,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
-    """What a search is confined to besides its scope. Empty means: no restriction."""
+    """What a search is confined to besides its scope. Empty means: no restriction.
+
+    ``places`` are directories or files, spelled as ``pipeline.search.places_of`` does.
+    """
 
     languages: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     sources: tuple[UUID, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Decide what the index must be told so that it holds exactly a document's newest chunks.
 
 A chunk that was written before and is the same now costs nothing; one that only moved gets a new payload; only a
-new embedding input is a new point. What is gone is retired with the generation below which it may be deleted, so
-that a late deletion cannot remove what a newer revision wrote. After a generation that was never committed every
-point is written anew: that one may have changed points that stay, and where it still sleeps with a write on the wire,
-the newer generation of all points keeps it out.
+new embedding input, or another version of the sparse vectors, is a new point. What is gone is retired with the
+generation below which it may be deleted, so that a late deletion cannot remove what a newer revision wrote. After a
+generation that was never committed every point is written anew: that one may have changed points that stay, and where
+it still sleeps with a write on the wire, the newer generation of all points keeps it out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pipeline.errors import TransientError
+from pipeline.inputs import input_of
+from pipeline.search import places_of
+from pipeline.sparse import SPARSE_VERSION, document_vector
 from pipeline.types import Chunk, Claim, DocumentRef, Point, PointMove, Retirement, Scope, StoredPoint, Vector
 
 
@@ -62,11 +65,12 @@ def plan_document(
     committed: Iterable[CommittedChunk],
     model_id: UUID,
     *,
-    follows_gap: bool = False,
+    is_rewrite: bool = False,
 ) -> DocumentPlan:
     """Compare a document's new chunks with its committed ones. No chunks: everything committed is retired.
 
-    ``follows_gap``: a generation between the committed one and this was never committed.
+    ``is_rewrite``: write every point anew, because a generation between the committed one and this was never
+    committed, or because the committed one's points are of another kind.
     """
     before = {old.chunk.id: old for old in committed}
     writes: list[Chunk] = []
@@ -74,7 +78,7 @@ def plan_document(
     shifts: list[tuple[Chunk, int]] = []
     for chunk in chunks:
         old = before.pop(chunk.id, None)
-        if old is None or follows_gap or _needs_new_point(old, chunk, model_id):
+        if old is None or is_rewrite or _needs_new_point(old, chunk, model_id):
             writes.append(chunk)
         elif _payload_facts(old.chunk) != _payload_facts(chunk):
             moves.append(chunk)
@@ -83,8 +87,8 @@ def plan_document(
     return DocumentPlan(document, tuple(writes), tuple(moves), tuple(shifts), tuple(sorted(before)))
 
 
-def points_of(claim: Claim, plan: DocumentPlan, vectors: Mapping[bytes, Vector]) -> list[Point]:
-    """Build the points to write. ``vectors`` maps embed hashes to vectors.
+def points_of(claim: Claim, plan: DocumentPlan, vectors: Mapping[bytes, Vector], text: bytes) -> list[Point]:
+    """Build the points to write. ``vectors`` maps embed hashes to vectors; ``text`` is the document's, as UTF-8.
 
     Raises:
         KeyError: A vector is missing; the embed stage must have stored all of them.
@@ -96,6 +100,7 @@ def points_of(claim: Claim, plan: DocumentPlan, vectors: Mapping[bytes, Vector])
             document.generation,
             vectors[chunk.embed_hash],
             payload_of(claim.scope, claim.source_id, document, chunk),
+            document_vector(input_of(document, chunk, text)),
         )
         for chunk in plan.writes
     ]
@@ -118,6 +123,7 @@ def payload_of(scope: Scope, source_id: UUID, document: DocumentRef, chunk: Chun
         "source": str(source_id),
         "document": str(document.id),
         "path": document.path,
+        "places": places_of(document.path),
         "language": document.language,
         "kind": chunk.kind,
         "name": chunk.name,
@@ -127,7 +133,17 @@ def payload_of(scope: Scope, source_id: UUID, document: DocumentRef, chunk: Chun
         "generation": document.generation,
         "text_hash": chunk.text_hash.hex(),
         "embed_hash": chunk.embed_hash.hex(),
+        "sparse": SPARSE_VERSION,
     }
+
+
+def writes_like(versions: str, others: str) -> bool:
+    """Return whether points written under these versions and those (``worker.embedding.versions``) are of one kind."""
+    return _sparse_version(versions) == _sparse_version(others)
+
+
+def _sparse_version(versions: str) -> str:
+    return next((word for word in versions.split() if word.startswith("sparse-")), "")
 
 
 def verify_written(plans: Iterable[DocumentPlan], stored: Mapping[UUID, StoredPoint]) -> None:

@@ -63,9 +63,10 @@ class EmbedWork:
 class UpsertWork:
     """A document to bring into the index, or out of it.
 
-    ``packed`` is None for a deletion, and where the chunk set is missing. ``is_superseded``: a newer generation was
-    accepted, so that all there is to do is to remove what an earlier attempt may have written. ``follows_gap``:
-    generations between the committed one and this were never committed, but may have written, and may yet.
+    ``packed`` is None for a deletion, and where the chunk set is missing; ``data`` are the bytes that it was cut from.
+    ``versions`` are those of the committed generation. ``is_superseded``: a newer generation was accepted, so that all
+    there is to do is to remove what an earlier attempt may have written. ``follows_gap``: generations between the
+    committed one and this were never committed, but may have written, and may yet.
     """
 
     document: DocumentRef
@@ -74,6 +75,9 @@ class UpsertWork:
     committed: tuple[CommittedChunk, ...]
     is_superseded: bool
     follows_gap: bool
+    data: bytes | None
+    encoding: str
+    versions: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from uuid import UUID
 from pipeline.chunk_codec import unpack_chunks
 from pipeline.errors import ClaimLost, MalformedDocument, PermanentError
 from pipeline.identity import model_id
+from pipeline.parse.decode import text_of
 from pipeline.types import Action, Claim, DocumentRef, Failure, Retirement, Vector
 from pipeline.upsert import (
     DocumentPlan,
@@ -22,11 +23,15 @@ from pipeline.upsert import (
     points_of,
     verify_deleted,
     verify_written,
+    writes_like,
 )
 from pipeline.work import UpsertWork
 from tasks.base import StageContext
 
 Written = list[tuple[UUID, DocumentRef]]
+
+#: What a document's chunks were cut from, and its encoding.
+Texts = Mapping[UUID, tuple[bytes, str]]
 
 
 class NotEmbedded(PermanentError):
@@ -47,8 +52,9 @@ def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
     failures += [_without_vectors(plan) for plan in plans if not _is_embedded(plan, vectors)]
     plans = [plan for plan in plans if _is_embedded(plan, vectors)]
     written = [(point_id, plan.document) for plan in plans for point_id in plan.touched]
+    texts = {item.document.id: (item.data, item.encoding) for item in work if item.data is not None}
     try:
-        _write(context, claim, plans, vectors)
+        _write(context, claim, plans, vectors, texts)
         committed = context.ledger.commit_chunks(claim, plans, context.embedder.model, context.versions)
         remove_strays(context, claim, [pair for pair in written if pair[1].id not in committed])
         purged = _retire(context, claim, plans, committed)
@@ -93,12 +99,14 @@ def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[Docu
             continue
         if item.action is Action.DELETE:
             plans.append(plan_document(item.document, (), item.committed, model))
-        elif item.packed is None:
+        elif item.packed is None or item.data is None:
             # Absent never reads as zero: without its chunk set nothing may be retired.
-            failures.append(Failure(item.document.id, MalformedDocument.__name__, "its chunks are missing; run again"))
+            message = "its chunks or its bytes are missing; run again"
+            failures.append(Failure(item.document.id, MalformedDocument.__name__, message))
         else:
             chunks = unpack_chunks(item.document, item.packed).chunks
-            plans.append(plan_document(item.document, chunks, item.committed, model, follows_gap=item.follows_gap))
+            is_rewrite = item.follows_gap or not writes_like(item.versions, context.versions)
+            plans.append(plan_document(item.document, chunks, item.committed, model, is_rewrite=is_rewrite))
     return plans, failures
 
 
@@ -117,8 +125,19 @@ def _without_vectors(plan: DocumentPlan) -> Failure:
     return Failure(plan.document.id, error.code, str(error))
 
 
-def _write(context: StageContext, claim: Claim, plans: Sequence[DocumentPlan], vectors: Mapping[bytes, Vector]) -> None:
-    points = [point for plan in plans for point in points_of(claim, plan, vectors)]
+def _write(
+    context: StageContext,
+    claim: Claim,
+    plans: Sequence[DocumentPlan],
+    vectors: Mapping[bytes, Vector],
+    texts: Texts,
+) -> None:
+    points = [
+        point
+        for plan in plans
+        if plan.writes
+        for point in points_of(claim, plan, vectors, text_of(*texts[plan.document.id]))
+    ]
     moves = [move for plan in plans for move in moves_of(claim, plan)]
     if points:
         context.index.upsert(claim.scope, points)

@@ -1,6 +1,7 @@
 """Mend a batch of drifts under their documents' claim, from the ledger's own vectors, and read every one back.
 
 What cannot be written again is not deleted either: a chunk whose vector the ledger has lost keeps the point it has.
+The sparse vector is made again from the committed revision's bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from pipeline.parse.decode import text_of
 from pipeline.ports import Index
 from pipeline.reconcile import (
     CommittedPoint,
@@ -22,14 +24,15 @@ from pipeline.reconcile import (
     repair_of,
 )
 from pipeline.reconcile_ports import ClaimedSuspects
-from pipeline.types import Vector
+from pipeline.types import Point
 
 
 @dataclass(slots=True)
 class Mended:
     """What became of drifts: mended and read back, left to a slice under way, or not to be mended.
 
-    ``without_vector`` maps those whose vector the ledger lacks to their documents; ``unread`` did not read back.
+    ``without_vector`` maps those whose vector (or bytes) the ledger lacks to their documents; ``unread`` did not read
+    back.
     """
 
     done: list[PointId] = field(default_factory=list)
@@ -41,13 +44,12 @@ class Mended:
 def mend(index: Index, claimed: ClaimedSuspects, mended: Mended) -> None:
     """Mend what still drifts among the claimed points; what is in order by now counts as done."""
     repairs = _repairs(claimed.standings, index.look_up(list(claimed.standings)), mended)
-    wanted = [write.expected.embed_hash for write in _writes(repairs)]
-    vectors = claimed.vectors(wanted) if wanted else {}
+    points = _points(claimed, _writes(repairs))
     for write in _writes(repairs):
-        if write.expected.embed_hash not in vectors:
+        if write.expected.id not in points:
             mended.without_vector[write.expected.id] = write.expected.document_id
             del repairs[write.expected.id]
-    _carry_out(index, repairs, vectors)
+    _carry_out(index, repairs, points)
     after = index.look_up(list(repairs))
     for point_id in repairs:
         is_done = drift_of(claimed.standings[point_id], after.get(point_id)) is None
@@ -73,8 +75,24 @@ def _writes(repairs: Mapping[PointId, Repair]) -> Sequence[CommittedPoint]:
     return [repair.write for repair in repairs.values() if repair.write is not None]
 
 
-def _carry_out(index: Index, repairs: Mapping[PointId, Repair], vectors: Mapping[bytes, Vector]) -> None:
+def _points(claimed: ClaimedSuspects, writes: Sequence[CommittedPoint]) -> dict[PointId, Point]:
+    """Build the points of those whose vector and bytes the ledger has."""
+    vectors = claimed.vectors([write.expected.embed_hash for write in writes]) if writes else {}
+    by_text: dict[bytes, dict[str, list[CommittedPoint]]] = {}
+    for write in writes:
+        if write.expected.embed_hash in vectors and write.document.revision is not None:
+            by_text.setdefault(write.document.revision, {}).setdefault(write.encoding, []).append(write)
+    return {
+        write.expected.id: point_of(write, vectors, text)
+        for revision, data in claimed.contents(by_text.keys())
+        for encoding, group in by_text[revision].items()
+        for text in [text_of(data, encoding)]
+        for write in group
+    }
+
+
+def _carry_out(index: Index, repairs: Mapping[PointId, Repair], points: Mapping[PointId, Point]) -> None:
     index.remove([repair.removal for repair in repairs.values() if repair.removal is not None])
     writes = _writes(repairs)
     for scope in {write.expected.scope for write in writes}:
-        index.upsert(scope, [point_of(write, vectors) for write in writes if write.expected.scope == scope])
+        index.upsert(scope, [points[write.expected.id] for write in writes if write.expected.scope == scope])

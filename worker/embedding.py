@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pipeline.budget import NoLimit, ProviderBudget
 from pipeline.chunk import CHUNKER_VERSION
 from pipeline.header import HEADER_VERSION
 from pipeline.parse.parser import OUTLINE_VERSION
-from pipeline.ports import Embedder, Index, Limiter
+from pipeline.ports import Embedder, Index, Limiter, QueryEmbedder
+from pipeline.sparse import SPARSE_VERSION
 from pipeline.types import EmbeddingModel
 from worker.adapters.known_models import LEXICAL, openai_model
 from worker.settings import Settings
@@ -51,6 +54,16 @@ def build_embedder(settings: Settings) -> Embedder:
     return LexicalEmbedder()
 
 
+def build_query_embedder(settings: Settings, make_embedder: Callable[[], Embedder]) -> QueryEmbedder:
+    """Return what embeds queries: through a cache in Redis where that saves a provider call."""
+    model = embedding_model(settings)
+    if not model.is_semantic or settings.redis_url is None:
+        return make_embedder()
+    from worker.adapters.query_cache import CachedQueries  # noqa: PLC0415  the client is not needed without a provider
+
+    return CachedQueries(make_embedder, model, settings.broker_url)
+
+
 def build_limiter(settings: Settings) -> Limiter:
     """Return the budget that the settings give the provider. Where there is none, nobody asks Redis.
 
@@ -71,10 +84,9 @@ def build_index(settings: Settings, model: EmbeddingModel) -> Index:
     Raises:
         MisconfiguredError: Qdrant's address is not set.
     """
-    from worker.adapters.qdrant import QdrantIndex  # noqa: PLC0415  the client takes 1.2 s to import
-    from worker.adapters.qdrant_calls import connect_qdrant  # noqa: PLC0415  the same
+    from worker.adapters.qdrant import open_index  # noqa: PLC0415  the client takes 1.2 s to import
 
-    return QdrantIndex(connect_qdrant(settings.require("qdrant_url"), qdrant_key(settings)), model)
+    return open_index(settings.require("qdrant_url"), qdrant_key(settings), model)
 
 
 def qdrant_key(settings: Settings) -> str | None:
@@ -83,5 +95,6 @@ def qdrant_key(settings: Settings) -> str | None:
 
 
 def versions(model: EmbeddingModel) -> str:
-    """Return what a document's chunks depend on besides its bytes; a change makes every document outdated."""
-    return f"outline-{OUTLINE_VERSION} chunker-{CHUNKER_VERSION} header-{HEADER_VERSION} {model.key}"
+    """Return what a document's points depend on besides its bytes; a change makes every document outdated."""
+    ours = f"outline-{OUTLINE_VERSION} chunker-{CHUNKER_VERSION} header-{HEADER_VERSION} sparse-{SPARSE_VERSION}"
+    return f"{ours} {model.key}"

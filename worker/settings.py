@@ -101,6 +101,10 @@ class Settings(BaseModel):
     slice_documents: PositiveInt = Field(64, description="Documents per slice at most.")
     slice_bytes: PositiveInt = Field(1024 * 1024, description="Bytes per slice at most; a larger document is alone.")
 
+    search_mode: Literal["auto", "dense", "sparse", "hybrid"] = Field(
+        "auto", description="How a search ranks. auto: hybrid with a real model, sparse with the embedder lexical."
+    )
+
     lease_seconds: PositiveFloat = Field(20.0, description="A claim not extended for this long is taken over (s).")
     heartbeat_seconds: PositiveFloat = Field(5.0, description="How often a worker extends its claim (s).")
     sweep_seconds: PositiveFloat = Field(5.0, description="How often the dispatcher looks for lost work (s).")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from pipeline.errors import DimensionMismatch, IngestError
 from pipeline.reconcile import IndexedPoint, PointId, Removal, rank, read_payload
-from pipeline.testing.vectors import cosine
+from pipeline.search import SearchVectors, fused_depth
+from pipeline.testing.rankings import by_cosine, by_words, fused
 from pipeline.types import (
     EmbeddingModel,
     Hit,
@@ -86,16 +87,20 @@ class FakeIndex:
             if point is not None
         }
 
-    def search(self, scope: Scope, vector: Vector, limit: int, where: SearchFilter) -> Sequence[Hit]:
+    def search(self, scope: Scope, vectors: SearchVectors, limit: int, where: SearchFilter) -> Sequence[Hit]:
         """See the port."""
         self._answer()
-        self._check(vector)
-        hits = [
-            Hit(point.id, cosine(vector, point.vector), point.generation)
-            for point in self.points.values()
-            if _is_in(scope, point) and _matches(where, point.payload)
-        ]
-        return sorted(hits, key=lambda hit: -hit.score)[: max(0, limit)]
+        if vectors.dense is not None:
+            self._check(vectors.dense)
+        points = [each for each in self.points.values() if _is_in(scope, each) and _matches(where, each.payload)]
+        rankings = []
+        if vectors.dense is not None:
+            rankings.append(by_cosine(vectors.dense, points))
+        if vectors.sparse is not None:
+            rankings.append(by_words(vectors.sparse, points, self.points.values()))
+        best = rankings[0] if len(rankings) == 1 else fused([each[: fused_depth(limit)] for each in rankings])
+        found = {point.id: point for point in points}
+        return [Hit(each, score, found[each].generation) for each, score in best[: max(0, limit)]]
 
     def count(self, scope: Scope) -> int:
         """See the port."""
@@ -166,5 +171,11 @@ def _matches(where: SearchFilter, payload: Mapping[str, object]) -> bool:
         "language": where.languages,
         "kind": where.kinds,
         "source": tuple(str(source) for source in where.sources),
+        "places": where.places,
     }
-    return all(payload.get(key) in values for key, values in allowed.items() if values)
+    return all(_has_any(payload.get(key), values) for key, values in allowed.items() if values)
+
+
+def _has_any(stored: object, wanted: Collection[str]) -> bool:
+    """Return whether the field is one of the values, or holds one of them."""
+    return any(each in wanted for each in (stored if isinstance(stored, list) else [stored]))

@@ -20,23 +20,29 @@ class FakeClaimed:
     standings: Mapping[PointId, Standing]
     busy: Mapping[UUID, Sequence[Suspect]]
     known: Mapping[bytes, Vector]
+    blobs: Mapping[bytes, bytes]
 
     def vectors(self, hashes: Collection[bytes]) -> Mapping[bytes, Vector]:
         """See the port."""
         return {each: self.known[each] for each in hashes if each in self.known}
+
+    def contents(self, revisions: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """See the port."""
+        return ((each, self.blobs[each]) for each in revisions if each in self.blobs)
 
 
 @dataclass(slots=True)
 class FakeReconciliation:
     """See ``pipeline.reconcile_ports.ReconciliationLedger``.
 
-    ``committed``, ``pending`` (by document) and ``known_vectors`` are what the ledger holds; ``held`` are documents
-    that somebody else has claimed for the moment. ``fault`` is raised by the next extension of the lease.
+    ``committed``, ``pending`` (by document), ``known_vectors`` and ``blobs`` are what the ledger holds; ``held`` are
+    documents that somebody else has claimed for the moment. ``fault`` is raised by the next extension of the lease.
     """
 
     committed: dict[UUID, CommittedPoint] = field(default_factory=dict)
     pending: dict[UUID, frozenset[int]] = field(default_factory=dict)
     known_vectors: dict[bytes, Vector] = field(default_factory=dict)
+    blobs: dict[bytes, bytes] = field(default_factory=dict)
     held: set[UUID] = field(default_factory=set)
     fault: BaseException | None = None
     running: Pass | None = None
@@ -100,7 +106,7 @@ class FakeReconciliation:
                 busy.setdefault(standing.document_id, []).append(suspect)
             else:
                 standings[suspect.id] = standing
-        yield FakeClaimed(standings, busy, self.known_vectors)
+        yield FakeClaimed(standings, busy, self.known_vectors, self.blobs)
 
     def save_drifts(self, held: Pass, drifts: Sequence[Drift]) -> None:
         """See the port."""

@@ -37,6 +37,9 @@ class CommitsInMemory:
                         ),
                         is_superseded=document.generation > row.generation,
                         follows_gap=document.committed_generation < row.generation - 1,
+                        data=state.blobs.get(row.revision) if row.revision is not None else None,
+                        encoding=chunks.encoding if chunks is not None else "",
+                        versions=document.versions,
                     )
                 )
             return work

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pipeline.errors import DimensionMismatch
+from pipeline.search import SearchVectors
 from pipeline.types import EmbeddingModel, Point, PointMove, Retirement, Scope, SearchFilter, Vector
 
 ANY = SearchFilter()
@@ -25,6 +26,10 @@ def point(
 ) -> Point:
     facts = {"path": "a.py", "language": "python", "kind": "function", "scope": ["A", "b"], "start_line": 1}
     return Point(point_id or uuid4(), generation, vector(*numbers), facts | payload)
+
+
+def near(numbers: Vector) -> SearchVectors:
+    return SearchVectors(numbers)
 
 
 def others(scope: Scope) -> list[Scope]:
@@ -60,7 +65,7 @@ def test_vectors_of_other_dimensions_are_refused_and_nothing_is_written(index, s
     with pytest.raises(DimensionMismatch):
         index.upsert(scope, [point(), point(numbers=(1.0, 0.0))])
     with pytest.raises(DimensionMismatch):
-        index.search(scope, vector(1.0), 3, ANY)
+        index.search(scope, near(vector(1.0)), 3, ANY)
     assert index.count(scope) == 0
 
 
@@ -94,7 +99,7 @@ def test_only_an_older_generation_fails_to_overwrite(index, scope, later, surviv
     stored = index.retrieve(scope, [first.id])[first.id]
     assert stored.generation == survives
     assert stored.payload["path"] == ("first" if later < 5 else "second")
-    (hit,) = index.search(scope, first.vector, 1, ANY)
+    (hit,) = index.search(scope, near(first.vector), 1, ANY)
     assert hit.score == pytest.approx(1.0 if later < 5 else 0.0, abs=1e-5)
 
 
@@ -121,7 +126,7 @@ def test_a_move_replaces_the_payload_unless_the_stored_one_is_newer(index, scope
     assert stored.generation == (later if moves else 5)
     assert stored.payload["path"] == ("after" if moves else "before")
     assert ("name" in stored.payload) is not moves
-    (hit,) = index.search(scope, written.vector, 1, ANY)
+    (hit,) = index.search(scope, near(written.vector), 1, ANY)
     assert (hit.id, hit.score) == (written.id, pytest.approx(1.0, abs=1e-5))
 
 
@@ -150,7 +155,7 @@ def test_no_other_scope_sees_a_point(index, scope):
     index.upsert(scope, [written])
     for other in others(scope):
         assert index.retrieve(other, [written.id]) == {}
-        assert list(index.search(other, written.vector, 10, ANY)) == []
+        assert list(index.search(other, near(written.vector), 10, ANY)) == []
         assert index.count(other) == 0
 
 
@@ -167,19 +172,19 @@ def test_no_other_scope_touches_a_point(index, scope):
 
 
 def test_hits_come_best_first_by_cosine_and_carry_their_generation(index, scope):
-    near = point(2, (5.0, 0.5, 0.0, 0.0))
+    close = point(2, (5.0, 0.5, 0.0, 0.0))
     middle = point(3, (0.1, 0.1, 0.0, 0.0))
     far = point(4, (-3.0, 0.0, 0.0, 0.0))
-    index.upsert(scope, [far, near, middle])
-    hits = index.search(scope, vector(2.0, 0.0, 0.0, 0.0), 10, ANY)
-    assert [(hit.id, hit.generation) for hit in hits] == [(near.id, 2), (middle.id, 3), (far.id, 4)]
+    index.upsert(scope, [far, close, middle])
+    hits = index.search(scope, near(vector(2.0, 0.0, 0.0, 0.0)), 10, ANY)
+    assert [(hit.id, hit.generation) for hit in hits] == [(close.id, 2), (middle.id, 3), (far.id, 4)]
     assert [hit.score for hit in hits] == pytest.approx([0.99504, 0.70711, -1.0], abs=1e-4)
 
 
 def test_a_search_returns_no_more_than_its_limit(index, scope):
     index.upsert(scope, [point() for _ in range(5)])
-    assert len(index.search(scope, vector(*NORTH), 3, ANY)) == 3
-    assert list(index.search(scope, vector(*NORTH), 0, ANY)) == []
+    assert len(index.search(scope, near(vector(*NORTH)), 3, ANY)) == 3
+    assert list(index.search(scope, near(vector(*NORTH)), 0, ANY)) == []
 
 
 def test_filters_narrow_a_search(index, scope):
@@ -190,7 +195,7 @@ def test_filters_narrow_a_search(index, scope):
     index.upsert(scope, [python, rust, markdown])
 
     def found(**where):
-        return {hit.id for hit in index.search(scope, vector(*NORTH), 10, SearchFilter(**where))}
+        return {hit.id for hit in index.search(scope, near(vector(*NORTH)), 10, SearchFilter(**where))}
 
     assert found(languages=("python", "rust")) == {python.id, rust.id}
     assert found(kinds=("section",)) == {markdown.id}
@@ -229,7 +234,7 @@ def test_a_dropped_collection_is_made_again_by_the_next_call(backend, fresh_mode
     written = point()
     index.upsert(scope, [written])
     assert set(index.retrieve(scope, [written.id])) == {written.id}
-    assert [hit.id for hit in index.search(scope, written.vector, 5, ANY)] == [written.id]
+    assert [hit.id for hit in index.search(scope, near(written.vector), 5, ANY)] == [written.id]
 
 
 def test_models_never_mix(backend, index, scope):

@@ -145,6 +145,25 @@ def test_dense_sparse_and_fused_searches_work(client):
     assert ids(fused) == {ONE, TWO}
 
 
+def test_a_collection_takes_another_sparse_vector_and_keeps_it(launch_sidecar, tmp_path):
+    running = launch_sidecar(tmp_path / "data")
+    client = connect_qdrant(running.url)
+    fill(client)
+    config = models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF))
+    for _ in range(2):
+        client.create_vector_name("things", "more", config)
+    words = models.SparseVector(indices=[9], values=[1.0])
+    client.upsert("things", [models.PointStruct(id=9, vector={"more": words})])
+    running.process.kill()
+    running.process.wait()
+    client.close()
+
+    client = connect_qdrant(launch_sidecar(tmp_path / "data").url)
+    assert client.get_collection("things").config.params.sparse_vectors["more"].modifier == models.Modifier.IDF
+    assert ids(client.query_points("things", words, using="more").points) == {"9"}
+    client.close()
+
+
 def test_a_collection_describes_itself(client):
     client.create_payload_index("things", "n", models.PayloadSchemaType.INTEGER)
     client.create_payload_index("things", "t", models.KeywordIndexParams(type="keyword", is_tenant=True))
@@ -231,6 +250,9 @@ NEAREST = {"query": [1.0, 0.0], "using": "dense"}
         ("POST", "stock/points/query", {**NEAREST, "lookup_from": {}}, 400, "lookup_from"),
         ("POST", "stock/points/facet", {"key": "n"}, 400, "endpoint"),
         ("PATCH", "stock", {}, 400, "endpoint"),
+        ("PUT", "stock/vectors/more", {"dense": {"size": 2, "distance": "Dot"}}, 400, "dense"),
+        ("PUT", "stock/vectors/dense", {"sparse": {}}, 400, "there is a dense vector"),
+        ("PUT", "stock/vectors/more", {"sparse": {"modifier": "odd"}}, 400, "odd"),
         ("PUT", "stock/index", {"field_name": "a", "field_schema": "geo"}, 400, "geo"),
         ("PUT", "new", {"vectors": {"dense": {"size": 2, "distance": "Far"}}}, 400, "distance"),
         ("PUT", "new", {"vectors": {"dense": {"size": 0, "distance": "Dot"}}}, 400, "size"),

@@ -34,7 +34,7 @@ _WORDS: dict[tuple[type, str], Any] = {
 _TABLES = ("runs", "slices", "documents", "run_documents", "blobs", "outlines", "chunk_sets", "chunks", "models")
 _CHUNK = (
     'SELECT c.id, ordinal, start_byte AS start, end_byte AS "end", start_line, end_line, kind, name, scope, metadata,'
-    " text_hash, embed_hash, document_id, model_id, c.generation, retired_at FROM chunks c"
+    " text_hash, embed_hash, parent_start, parent_end, document_id, model_id, c.generation, retired_at FROM chunks c"
     " ORDER BY document_id, ordinal"
 )
 

@@ -81,9 +81,9 @@ class Desk:
         return done.stderr
 
     def search(self, query: str, *args: str, **options: Any) -> list[dict[str, Any]]:
-        """Return the hits for a query, all of them unless told otherwise."""
+        """Return the hits for a query, all chunks by their likeness unless told otherwise."""
         found: list[dict[str, Any]] = json.loads(
-            self.run("search", query, "-k", "1000", "--json", *args, **options).stdout
+            self.run("search", query, "-k", "1000", "--mode", "dense", "--json", *args, **options).stdout
         )
         return found
 

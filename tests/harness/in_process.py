@@ -44,9 +44,10 @@ def fresh_bench() -> FakeBench:
 
 
 def ingest(bench: FakeBench, files: Mapping[str, str], intake: Any = None) -> FilesSource:
-    """Plan a run over files, as `mobius ingest` does."""
+    """Plan a run over files with the versions of the bench's workers, as `mobius ingest` does."""
     source = FilesSource(files)
-    plan_run(intake or bench.intake, source, bench.source, OPTIONS, Unreported())
+    options = replace(OPTIONS, versions=bench.context.versions)
+    plan_run(intake or bench.intake, source, bench.source, options, Unreported())
     return source
 
 
@@ -91,7 +92,9 @@ def world(bench: FakeBench) -> dict[str, Any]:
             for row in bench.documents()
         ],
         "chunks": sorted((paths[row.document_id], row.chunk.ordinal, row.chunk.name) for row in bench.standing()),
-        "points": sorted((str(each.payload["path"]), each.vector) for each in bench.index.points.values()),
+        "points": sorted(
+            (str(each.payload["path"]), each.vector, each.sparse.indices) for each in bench.index.points.values()
+        ),
     }
 
 

@@ -13,6 +13,7 @@ from harness.revisions import functions
 
 from pipeline.errors import ServiceUnavailable
 from pipeline.reconciliation import ReconciliationState
+from pipeline.sparse import SPARSE_VERSION, SparseVector
 from pipeline.testing import RecordingEmbedder
 from pipeline.types import EmbeddingModel, Point, Scope
 from tasks.reconcile import reconcile
@@ -228,6 +229,29 @@ def test_chunks_of_another_model_are_not_compared(filled: Bench) -> None:
     report = reconcile(elsewhere, None, is_repair=True)
     assert report is not None
     assert (report.counts.compared, report.counts.drifted) == (0, 0)
+
+
+# --- sparse vectors
+
+
+def test_a_dropped_index_is_filled_again_with_both_vectors_as_they_were(filled: Bench) -> None:
+    filled.ingest({"wide.py": functions("größe").encode("utf-16")}, {"copy.py": functions("one", "two")})
+    filled.finish()
+    before = dict(filled.index.points)
+    assert all(point.sparse.indices for point in before.values())
+    filled.index.drop()
+    assert mend(filled).counts.left == 0
+    assert filled.index.points == before
+
+
+@pytest.mark.parametrize("sparse", [None, SPARSE_VERSION + 1, "1"])
+def test_a_point_with_another_version_of_the_sparse_vector_is_written_anew(filled: Bench, sparse: object) -> None:
+    before = dict(filled.index.points)
+    older = chunks(filled)[3]
+    change(filled, older, sparse=sparse)
+    filled.index.points[older] = replace(filled.index.points[older], sparse=SparseVector())
+    assert counts(mend(filled)) == (0, 0, 1)
+    assert filled.index.points == before
 
 
 # --- what cannot be mended

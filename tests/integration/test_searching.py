@@ -9,8 +9,10 @@ import pytest
 from harness.bench import Bench
 from harness.revisions import functions
 
+from models import searching
 from models.searching import CommittedChunks
 from pipeline.report import SearchHit
+from pipeline.search import SearchMode, SearchRequest
 from pipeline.types import Hit, Point, SearchFilter, Stage
 from tasks.indexing import bring_to_index
 from tasks.searching import MARGIN, search
@@ -21,9 +23,18 @@ def chunks(bench: Bench) -> CommittedChunks:
     return CommittedChunks(bench.engine)
 
 
-def find(bench: Bench, query: str = "text", limit: int = 100, where: SearchFilter | None = None) -> list[SearchHit]:
+def find(
+    bench: Bench,
+    query: str = "text",
+    limit: int = 100,
+    where: SearchFilter | None = None,
+    mode: SearchMode = SearchMode.DENSE,
+    *,
+    expand: bool = False,
+) -> list[SearchHit]:
     joined = CommittedChunks(bench.engine)
-    return search(bench.index, bench.embedder, joined, bench.source.scope, query, limit, where)
+    request = SearchRequest(query, limit, mode, where or SearchFilter(), expand)
+    return search(bench.index, bench.embedder, joined, bench.source.scope, request)
 
 
 def names(hits: list[SearchHit]) -> list[str]:
@@ -136,3 +147,89 @@ def test_filters_reach_the_index(bench: Bench) -> None:
     bench.finish()
     assert {hit.language for hit in find(bench)} == {"python", "markdown"}
     assert {hit.language for hit in find(bench, where=SearchFilter(languages=("python",)))} == {"python"}
+
+
+def test_places_are_those_of_the_documents_path(bench: Bench) -> None:
+    bench.ingest({"src/shop/a.py": functions("one"), "src/b.py": functions("two"), "c.py": functions("three")})
+    bench.finish()
+    for place, found in [("src", ["one", "two"]), ("src/shop", ["one"]), ("c.py", ["three"]), ("shop", [])]:
+        assert names(find(bench, where=SearchFilter(places=(place,)))) == found
+
+
+# --- by words
+
+
+@pytest.mark.parametrize("mode", [SearchMode.SPARSE, SearchMode.HYBRID])
+def test_what_was_ingested_is_found_by_its_words(bench: Bench, mode: SearchMode) -> None:
+    bench.ingest({"a.py": functions("fill_basket", "send_order", "count_pieces")})
+    bench.finish()
+    best, *others = find(bench, "how is an order sent", mode=mode)
+    assert best.name == "send_order"
+    assert (others == []) is (mode is SearchMode.SPARSE)
+
+
+def test_the_words_of_a_path_and_a_scope_are_found_too(bench: Bench) -> None:
+    bench.ingest(
+        {"warehouse/a.py": "class Shelf:\n" + functions("one").replace("def", "    def", 1), "b.py": "x = 1\n"}
+    )
+    bench.finish()
+    assert {hit.path for hit in find(bench, "warehouse", mode=SearchMode.SPARSE)} == {"warehouse/a.py"}
+
+
+def test_an_edit_is_found_by_its_new_words(bench: Bench) -> None:
+    bench.ingest({"a.py": functions("old_name")})
+    bench.finish()
+    bench.ingest({"a.py": functions("new_name")})
+    bench.finish()
+    assert names(find(bench, "old", mode=SearchMode.SPARSE)) == []
+    assert names(find(bench, "new", mode=SearchMode.SPARSE)) == ["new_name"]
+
+
+# --- expanded
+
+
+LONG = "def long(a):\n" + "".join(f"    step_{number} = a + {number}\n" for number in range(8)) + "    return a\n"
+SHORT = "# a note\ndef short():\n    return 'short'\n"
+
+
+def test_a_part_of_a_definition_is_shown_as_the_whole_once(bench: Bench) -> None:
+    bench.ingest({"a.py": f"{LONG}\n\n{SHORT}"})
+    bench.finish()
+    parts = [hit for hit in find(bench) if hit.name == "long"]
+    assert len(parts) > 2
+    expanded = find(bench, expand=True)
+    assert sorted(hit.name for hit in expanded if hit.name) == ["long", "short"]
+    (whole,) = [hit for hit in expanded if hit.name == "long"]
+    assert whole.text.rstrip() == LONG.rstrip()
+    assert (whole.start_line, whole.end_line) == (1, 10)
+    assert whole.score == max(hit.score for hit in parts)
+
+
+def test_an_expanded_hit_keeps_what_its_chunk_holds_beside_the_definition(bench: Bench) -> None:
+    bench.ingest({"a.py": SHORT})
+    bench.finish()
+    joined = "".join(hit.text for hit in sorted(find(bench), key=lambda hit: hit.start_line))
+    assert joined == SHORT
+    assert any(hit.text.startswith("# a note\n") for hit in find(bench, expand=True))
+
+
+def test_a_definition_too_long_to_show_is_shown_by_its_parts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.ingest({"a.py": LONG})
+    bench.finish()
+    monkeypatch.setattr(searching, "MAX_EXPANDED", 100)
+    assert find(bench, expand=True) == find(bench)
+
+
+def test_the_lines_of_an_expanded_hit_are_those_of_the_file(bench: Bench) -> None:
+    before = "x = 1\r\ny = 2\r\n\r\n"
+    bench.ingest({"a.py": before + LONG.replace("\n", "\r\n")})
+    bench.finish()
+    (whole,) = [hit for hit in find(bench, expand=True) if hit.name == "long"]
+    lines = (before + LONG.replace("\n", "\r\n")).splitlines(keepends=True)
+    assert whole.text == "".join(lines[whole.start_line - 1 : whole.end_line]).removesuffix("\r\n")
+
+
+def test_collapsed_hits_leave_room_for_others(bench: Bench) -> None:
+    bench.ingest({"a.py": LONG, "b.py": functions("one", "two", "three")})
+    bench.finish()
+    assert len(find(bench, limit=4, expand=True)) == 4

@@ -8,8 +8,9 @@ import re
 from pipeline.errors import DimensionMismatch
 from pipeline.types import EmbeddingModel
 
-#: The name of the dense vector.
+#: The names of a point's two vectors.
 DENSE = "dense"
+SPARSE = "sparse"
 
 #: How its vectors are compared, in Qdrant's own spelling.
 DISTANCE = "Cosine"

@@ -135,6 +135,7 @@ TASK: dict[str, Any] = {
 }
 
 SEARCH: dict[str, Any] = {
+    "mode": "sparse",
     "items": [
         {
             "path": "src/basket.py",
@@ -144,10 +145,10 @@ SEARCH: dict[str, Any] = {
             "kind": "function",
             "name": "reserve",
             "scope": ["Basket"],
-            "score": 0.713204,
+            "score": 17.13204,
             "text": "def reserve(self, lines):\n    ...\n",
         }
-    ]
+    ],
 }
 
 RECONCILIATIONS: dict[str, Any] = {

@@ -10,6 +10,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator
 
 from pipeline.report import SearchHit, SliceReport
+from pipeline.search import SearchMode
 from worker.api.errors import ProblemReply
 from worker.api.results import Belief
 from worker.naming import fault_of
@@ -64,8 +65,13 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class SearchReply:
-    """The best chunks for a query, best first."""
+    """The best chunks for a query, best first.
 
+    ``mode`` is how they were ranked, and what the scores are: similarity of embeddings (dense, -1 to 1), weight of
+    the words in common (sparse, above 0), or the sum of reciprocal ranks in both (hybrid, at most 0.034).
+    """
+
+    mode: SearchMode
     items: list[SearchHit]
 
 

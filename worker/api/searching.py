@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from models.searching import CommittedChunks
 from models.sources import read_scope
 from pipeline.report import SearchHit
+from pipeline.search import SearchMode, SearchRequest, places_from
 from pipeline.types import Scope, SearchFilter
 from tasks.searching import search
 from worker.api import examples
@@ -17,12 +18,14 @@ from worker.api.errors import InvalidRequest, NotFound
 from worker.api.paging import Limit
 from worker.api.schemas import ProjectPath, SearchReply, described
 from worker.api.services import ApiServices, ServicesOf
+from worker.searching import search_mode
 
 router = APIRouter(prefix="/api/v1/projects", tags=["search"])
 
 #: Values of one filter at most.
 _MAX_WORDS = 20
 
+Paths = Annotated[list[Annotated[str, Query(max_length=1_000)]], Query(max_length=_MAX_WORDS)]
 Words = Annotated[list[Annotated[str, Query(max_length=100)]], Query(max_length=_MAX_WORDS)]
 
 
@@ -35,6 +38,9 @@ async def search_project(
     limit: Limit = 10,
     language: Annotated[Words, Query(description="Only these languages; may stand several times.")] = [],  # noqa: B006
     kind: Annotated[Words, Query(description="Only these kinds of chunk; may stand several times.")] = [],  # noqa: B006
+    path: Annotated[Paths, Query(description="Only these directories or files; may stand several times.")] = [],  # noqa: B006
+    mode: Annotated[SearchMode | None, Query(description="How to rank; default: as the server is set.")] = None,
+    expand: Annotated[bool, Query(description="Show the definition that a hit is a part of, once.")] = False,
 ) -> SearchReply:
     """Only chunks that the ledger has committed are found, so a point that a late writer left behind is never shown."""
     if not q.strip():
@@ -42,9 +48,11 @@ async def search_project(
     scope = await services.reader.read(read_scope, caller.tenant, project)
     if scope is None:
         raise NotFound(f"there is no project {project!r} in the tenant of this key; upload documents to make it.")
-    where = SearchFilter(languages=tuple(language), kinds=tuple(kind))
-    return SearchReply(await services.searchers.run(_search, services, scope, q, limit, where))
+    where = SearchFilter(tuple(language), tuple(kind), places=places_from(path))
+    request = SearchRequest(q, limit, mode or search_mode(services.settings), where, expand)
+    return SearchReply(request.mode, await services.searchers.run(_search, services, scope, request))
 
 
-def _search(services: ApiServices, scope: Scope, query: str, limit: int, where: SearchFilter) -> list[SearchHit]:
-    return search(services.index(), services.embedder(), CommittedChunks(services.engine), scope, query, limit, where)
+def _search(services: ApiServices, scope: Scope, request: SearchRequest) -> list[SearchHit]:
+    chunks = CommittedChunks(services.engine)
+    return search(services.index(), services.query_embedder(), chunks, scope, request)

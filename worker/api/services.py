@@ -13,11 +13,11 @@ from fastapi import Depends, Request
 
 from models.async_session import AsyncReader
 from models.session import open_engine
-from pipeline.ports import Embedder, Index
+from pipeline.ports import Embedder, Index, QueryEmbedder
 from worker.api.errors import Overloaded
 from worker.api.results import CeleryResults
 from worker.api.threads import Threads
-from worker.embedding import build_embedder, build_index, embedding_model
+from worker.embedding import build_embedder, build_index, build_query_embedder, embedding_model
 from worker.settings import Settings
 
 #: Connections for reads. With the ones below it is all that one API process takes of Postgres' connections.
@@ -64,7 +64,7 @@ class ApiServices:
         self.searchers = Threads("search", SEARCHERS, SEARCH_SECONDS)
         self._make_embedder = make_embedder
         self._make_index = make_index or (lambda settings: build_index(settings, self.model))
-        self._making = threading.Lock()
+        self._making = threading.RLock()
         self._uploads = asyncio.Semaphore(UPLOADS)
 
     @asynccontextmanager
@@ -88,6 +88,11 @@ class ApiServices:
         """Return the embedder for queries, made at its first use; called in a thread."""
         with self._making:
             return self._embedder
+
+    def query_embedder(self) -> QueryEmbedder:
+        """Return what embeds queries, made at its first use; called in a thread."""
+        with self._making:
+            return self._query_embedder
 
     def index(self) -> Index:
         """Return the index, made at its first use; called in a thread.
@@ -115,6 +120,10 @@ class ApiServices:
     @cached_property
     def _embedder(self) -> Embedder:
         return self._make_embedder(self.settings)
+
+    @cached_property
+    def _query_embedder(self) -> QueryEmbedder:
+        return build_query_embedder(self.settings, self.embedder)
 
     @cached_property
     def _index(self) -> Index:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import IngestError
-from worker.cli import api, doctor, ingest, keys, queries, reconcile, stack, why
+from worker.cli import api, doctor, ingest, keys, queries, reconcile, searching, stack, why
 from worker.cli.output import never_fail_on_a_character, note, printable, result
 from worker.cli.report import EXIT_USAGE
 
@@ -33,7 +33,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     ingest.ingest,
-    queries.search,
+    searching.search,
     queries.runs,
     why.why,
     reconcile.reconcile,

@@ -1,4 +1,4 @@
-"""``mobius search`` and ``runs``: look, change nothing."""
+"""``mobius runs``: look, change nothing."""
 
 from __future__ import annotations
 
@@ -7,48 +7,13 @@ from uuid import UUID
 
 import typer
 
-from models.searching import CommittedChunks
-from models.sources import Sources
 from models.views import Views
-from pipeline.report import RunLine, SearchHit
-from tasks.searching import search as search_project
-from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
+from pipeline.report import RunLine
+from worker.cli.names import JsonOption, TenantOption
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.report import exit_code, print_report, report_of
 from worker.cli.services import open_services
 from worker.cli.watching import watch_run
-
-#: Lines of a hit's text that people are shown; JSON has all of it.
-_SHOWN_LINES = 6
-
-
-def _checked_query(query: str) -> str:
-    if not query.strip():
-        raise typer.BadParameter("it is empty; say what to look for")
-    # Bytes that are no UTF-8 arrive as half surrogates, which neither a provider nor Postgres takes.
-    return query.encode(errors="replace").decode()
-
-
-def search(
-    query: Annotated[str, typer.Argument(help="What to look for.", show_default=False, callback=_checked_query)],
-    project: ProjectOption = None,
-    limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many results.")] = 5,
-    tenant: TenantOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Search a project; the best chunk comes first."""
-    services = open_services()
-    names = Names.of(services.settings, tenant, project)
-    scope = Sources(services.engine).scope_of(names.tenant, names.project)
-    chunks = CommittedChunks(services.engine)
-    hits = search_project(services.index, services.embedder, chunks, scope, query, limit)
-    if as_json:
-        print_json(hits)
-        return
-    if not hits:
-        note("nothing found")
-    for hit in hits:
-        _print_hit(hit)
 
 
 def runs(
@@ -91,14 +56,3 @@ def _list(lines: list[RunLine], *, as_json: bool) -> None:
             f"{line.run_id}  {started}  {line.state.value:<10}  {line.documents:>7,} documents"
             f"  {line.failed:,} failed  {line.project}  {printable(line.source)}"
         )
-
-
-def _print_hit(hit: SearchHit) -> None:
-    scope = " > ".join((*hit.scope, hit.name) if hit.name else hit.scope)
-    where = f"{printable(hit.path)}:{hit.start_line}-{hit.end_line}"
-    result(f"{where}  {hit.score:.3f}  {hit.kind}  {printable(scope)}".rstrip())
-    lines = hit.text.strip("\r\n").splitlines()
-    for line in lines[:_SHOWN_LINES]:
-        result(f"    {printable(line.expandtabs(4))}")
-    if len(lines) > _SHOWN_LINES:
-        result(f"    ... {len(lines) - _SHOWN_LINES} more lines")

@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 
 from models import schema
 from models.session import open_engine
-from pipeline.ports import Embedder, Index
+from pipeline.ports import Embedder, Index, QueryEmbedder
 from pipeline.types import EmbeddingModel
 from worker.adapters.qdrant_probe import require_room
-from worker.embedding import build_embedder, build_index, embedding_model, qdrant_key
+from worker.embedding import build_embedder, build_index, build_query_embedder, embedding_model, qdrant_key
 from worker.local import service_environment
 from worker.secret_files import file_variable
 from worker.settings import Settings, default_home, load_settings
@@ -58,6 +58,11 @@ class Services:
     def embedder(self) -> Embedder:
         """The embedder of that model."""
         return build_embedder(self.settings)
+
+    @cached_property
+    def query_embedder(self) -> QueryEmbedder:
+        """What embeds queries with that model."""
+        return build_query_embedder(self.settings, lambda: self.embedder)
 
     @cached_property
     def index(self) -> Index:

@@ -102,6 +102,19 @@ def test_a_chunk_that_only_shifts_in_the_file_costs_the_index_nothing(bench: Ste
     bench.assert_index_is_true()
 
 
+def test_a_chunk_whose_definition_grows_behind_it_gets_its_new_parent_in_the_ledger_alone(bench: Steps) -> None:
+    start = "x = 1\ndef f():\n    first = 1111111111111111\n"
+    ingest(bench, f"{start}    last = 1\n")
+    before = next(row for row in bench.standing() if row.chunk.name == "f")
+    assert (before.chunk.parent_start, before.chunk.parent_end) == (6, len(start) + len("    last = 1"))
+    ingest(bench, f"{start}    last = 12345\n")
+    after = next(row for row in bench.standing() if row.chunk.name == "f")
+    assert log(bench) == (1, 0, 1)
+    assert after.generation == before.generation == 1
+    assert after.chunk == replace(before.chunk, parent_end=before.chunk.parent_end + len("2345"))
+    bench.assert_index_is_true()
+
+
 def test_equal_chunks_of_one_document_are_told_apart(bench: Steps) -> None:
     ingest(bench, functions("same", "same", "same"))
     assert len(bench.committed()) == 3

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.header import embedding_input
 from pipeline.reconcile import (
     FEW_POINTS,
     CommittedPoint,
@@ -32,6 +33,7 @@ from pipeline.reconcile import (
     repair_of,
 )
 from pipeline.reconciliation import DriftKind, PassCounts
+from pipeline.sparse import SPARSE_VERSION, document_vector
 from pipeline.types import Chunk, DocumentRef, Scope
 
 DOCUMENT, SOURCE = UUID(int=10), UUID(int=11)
@@ -44,13 +46,15 @@ def expected(number: int = 7, generation: int = 3) -> ExpectedPoint:
 
 def indexed(number: int = 7, generation: int | None = 3) -> IndexedPoint:
     tenant, project = str(SCOPE.tenant_id), str(SCOPE.project_id)
-    return IndexedPoint(UUID(int=number), generation, b"text".hex(), b"input".hex(), tenant, project, DOCUMENT)
+    return IndexedPoint(
+        UUID(int=number), generation, b"text".hex(), b"input".hex(), tenant, project, DOCUMENT, SPARSE_VERSION
+    )
 
 
 def committed(generation: int = 3) -> CommittedPoint:
-    chunk = Chunk(UUID(int=7), 0, 0, 9, 1, 2, "function", "f", ("A",), ("class A",), ("f",), b"text", b"input")
+    chunk = Chunk(UUID(int=7), 0, 0, 9, 1, 2, "function", "f", ("A",), ("class A",), ("f",), b"text", b"input", 0, 9)
     document = DocumentRef(DOCUMENT, "a.py", "python", generation, b"revision")
-    return CommittedPoint(expected(generation=generation), SOURCE, document, chunk)
+    return CommittedPoint(expected(generation=generation), SOURCE, document, chunk, "utf-8")
 
 
 # --- the merge
@@ -204,12 +208,13 @@ def test_an_orphan_is_deleted_unless_something_newer_takes_its_place() -> None:
 
 
 def test_a_mended_point_is_what_the_upsert_stage_would_write() -> None:
-    point = point_of(committed(), {b"input": b"vector"})
+    point = point_of(committed(), {b"input": b"vector"}, b"def f(): ")
     assert (point.id, point.generation, point.vector) == (UUID(int=7), 3, b"vector")
     assert agrees(expected(), read_payload(point.id, point.payload))
     assert (point.payload["path"], point.payload["source"]) == ("a.py", str(SOURCE))
+    assert point.sparse == document_vector(embedding_input("a.py", ("class A",), ("f",), "def f(): "))
     with pytest.raises(KeyError):
-        point_of(committed(), {})
+        point_of(committed(), {}, b"def f(): ")
 
 
 # --- the guard

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import TransientError
+from pipeline.header import embedding_input
 from pipeline.identity import chunk_id, text_hash
+from pipeline.sparse import SPARSE_VERSION, document_vector
 from pipeline.types import Chunk, Claim, DocumentRef, Retirement, Scope, Stage, StoredPoint, Token
 from pipeline.upsert import (
     CommittedChunk,
@@ -22,7 +24,11 @@ from pipeline.upsert import (
     points_of,
     verify_deleted,
     verify_written,
+    writes_like,
 )
+
+#: Ten bytes for each of two chunks.
+TEXT = b"def one():def two():"
 
 MODEL, OTHER_MODEL = UUID(int=1), UUID(int=2)
 DOCUMENT = DocumentRef(UUID(int=3), "a.py", "python", 5, b"r" * 32)
@@ -47,6 +53,8 @@ def chunk(name: str, ordinal: int = 0, line: int = 1) -> Chunk:
         defines=(name,),
         text_hash=digest,
         embed_hash=text_hash(b"header " + name.encode()),
+        parent_start=10 * ordinal,
+        parent_end=10 * ordinal + 10,
     )
 
 
@@ -54,8 +62,8 @@ def committed(each: Chunk, generation: int = 4, *, model: UUID = MODEL, is_retir
     return CommittedChunk(each, model, generation, is_retired)
 
 
-def plan(chunks: list[Chunk], before: list[CommittedChunk], *, follows_gap: bool = False) -> DocumentPlan:
-    return plan_document(DOCUMENT, chunks, before, MODEL, follows_gap=follows_gap)
+def plan(chunks: list[Chunk], before: list[CommittedChunk], *, is_rewrite: bool = False) -> DocumentPlan:
+    return plan_document(DOCUMENT, chunks, before, MODEL, is_rewrite=is_rewrite)
 
 
 # --- the plan
@@ -97,7 +105,10 @@ def test_a_chunk_whose_payload_changes_is_moved(change: dict[str, object]) -> No
     assert plan([chunk("one")], [before]) == DocumentPlan(DOCUMENT, moves=(chunk("one"),))
 
 
-@pytest.mark.parametrize("change", [{"start": 7}, {"end": 99}, {"ordinal": 3}, {"defines": ("other",)}])
+@pytest.mark.parametrize(
+    "change",
+    [{"start": 7}, {"end": 99}, {"ordinal": 3}, {"defines": ("other",)}, {"parent_start": 1}, {"parent_end": 99}],
+)
 def test_a_chunk_of_which_only_the_ledger_knows_the_change_is_shifted(change: dict[str, object]) -> None:
     before = committed(replace(chunk("one"), **change), generation=2)
     assert plan([chunk("one")], [before]) == DocumentPlan(DOCUMENT, shifts=((chunk("one"), 2),))
@@ -106,13 +117,13 @@ def test_a_chunk_of_which_only_the_ledger_knows_the_change_is_shifted(change: di
 def test_after_a_generation_that_was_never_committed_everything_is_written_anew() -> None:
     one, two, gone = chunk("one"), chunk("two", 1, 3), chunk("gone", 2, 5)
     before = [committed(each) for each in (one, two, gone)]
-    made = plan([one, two], before, follows_gap=True)
+    made = plan([one, two], before, is_rewrite=True)
     assert made == DocumentPlan(DOCUMENT, writes=(one, two), retired=(gone.id,))
 
 
 def test_every_field_of_a_chunk_that_is_in_its_payload_or_vector_reaches_the_index_when_it_changes() -> None:
     """A field that is added to Chunk must be decided about here."""
-    ledger_only = {"ordinal", "start", "end", "scope_signatures", "defines"}
+    ledger_only = {"ordinal", "start", "end", "scope_signatures", "defines", "parent_start", "parent_end"}
     identity = {"id", "text_hash"}
     decided = ledger_only | identity | {"embed_hash", "kind", "name", "scope", "start_line", "end_line"}
     assert {field.name for field in fields(Chunk)} == decided
@@ -125,7 +136,7 @@ names = st.lists(st.sampled_from("abcdefgh"), unique=True)
 def test_afterwards_the_index_holds_exactly_the_new_chunks(old: list[str], new: list[str], gap: bool) -> None:
     before = [committed(chunk(name, ordinal, 2 * ordinal)) for ordinal, name in enumerate(old)]
     chunks = [chunk(name, ordinal, 2 * ordinal) for ordinal, name in enumerate(new)]
-    made = plan(chunks, before, follows_gap=gap)
+    made = plan(chunks, before, is_rewrite=gap)
     written, moved = {each.id for each in made.writes}, {each.id for each in made.moves}
     kept = {each.chunk.id for each in before} - set(made.retired)
     assert kept | written == {each.id for each in chunks}
@@ -144,19 +155,44 @@ def test_afterwards_the_index_holds_exactly_the_new_chunks(old: list[str], new: 
 def test_points_carry_the_documents_generation_and_their_own_vector() -> None:
     one, two = chunk("one"), chunk("two", 1, 3)
     vectors = {one.embed_hash: b"1111", two.embed_hash: b"2222"}
-    points = points_of(CLAIM, DocumentPlan(DOCUMENT, writes=(one, two)), vectors)
+    points = points_of(CLAIM, DocumentPlan(DOCUMENT, writes=(one, two)), vectors, TEXT)
     assert [(point.id, point.generation, point.vector) for point in points] == [
         (one.id, 5, b"1111"),
         (two.id, 5, b"2222"),
     ]
     with pytest.raises(KeyError):
-        points_of(CLAIM, DocumentPlan(DOCUMENT, writes=(one,)), {})
+        points_of(CLAIM, DocumentPlan(DOCUMENT, writes=(one,)), {}, TEXT)
+
+
+def test_points_carry_the_words_of_what_the_embedder_was_given() -> None:
+    one, two = chunk("one"), chunk("two", 1, 3)
+    vectors = {one.embed_hash: b"", two.embed_hash: b""}
+    points = points_of(CLAIM, DocumentPlan(DOCUMENT, writes=(one, two)), vectors, TEXT)
+    assert [point.sparse for point in points] == [
+        document_vector(embedding_input("a.py", ("class K:",), ("one",), "def one():")),
+        document_vector(embedding_input("a.py", ("class K:",), ("two",), "def two():")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "alike"),
+    [
+        ("header-1 sparse-1 p/m/8", "header-1 sparse-1 p/m/8", True),
+        ("header-1 sparse-1 p/m/8", "header-2 sparse-1 p/m/8", True),
+        ("header-1 sparse-1 p/m/8", "header-1 sparse-2 p/m/8", False),
+        ("header-1 sparse-1 p/m/8", "header-1 sparse-11 p/m/8", False),
+        ("header-1 p/m/8", "header-1 sparse-1 p/m/8", False),
+        ("", "header-1 sparse-1 p/m/8", False),
+    ],
+)
+def test_points_are_alike_where_their_sparse_vectors_are_of_one_version(before: str, now: str, alike: bool) -> None:
+    assert writes_like(before, now) is alike
 
 
 def test_moves_carry_the_same_payload_that_a_new_point_would() -> None:
     one = chunk("one")
     (move,) = moves_of(CLAIM, DocumentPlan(DOCUMENT, moves=(one,)))
-    (point,) = points_of(CLAIM, DocumentPlan(DOCUMENT, writes=(one,)), {one.embed_hash: b""})
+    (point,) = points_of(CLAIM, DocumentPlan(DOCUMENT, writes=(one,)), {one.embed_hash: b""}, TEXT)
     assert (move.id, move.generation, move.payload) == (point.id, point.generation, point.payload)
 
 
@@ -168,6 +204,7 @@ def test_a_payload_says_where_the_chunk_is_and_what_it_was_made_from() -> None:
         "source": str(UUID(int=7)),
         "document": str(UUID(int=3)),
         "path": "a.py",
+        "places": ["a.py"],
         "language": "python",
         "kind": "function",
         "name": "one",
@@ -177,6 +214,7 @@ def test_a_payload_says_where_the_chunk_is_and_what_it_was_made_from() -> None:
         "generation": 5,
         "text_hash": one.text_hash.hex(),
         "embed_hash": one.embed_hash.hex(),
+        "sparse": SPARSE_VERSION,
     }
 
 

@@ -21,19 +21,20 @@ from tasks.reconcile import reconcile
 
 MODEL = EmbeddingModel("testing", "fake", 4)
 SCOPE, SOURCE = Scope(UUID(int=1), UUID(int=2)), UUID(int=3)
+TEXT = b"def f(): "
 
 
 class Stores:
     """A ledger and an index that agree on twenty chunks of four documents, until a test changes one of them."""
 
     def __init__(self) -> None:
-        self.ledger, self.index = FakeReconciliation(), FakeIndex(MODEL)
+        self.ledger, self.index = FakeReconciliation(blobs={b"revision": TEXT}), FakeIndex(MODEL)
         self.ids = [UUID(int=1000 + number) for number in range(20)]
         for number, each in enumerate(self.ids):
             embed_hash = str(number).encode()
             self.ledger.known_vectors[embed_hash] = hashed_vector(str(number), 4)
             self.ledger.committed[each] = chunk = committed(each, UUID(int=100 + number % 4), embed_hash)
-            self.index.upsert(SCOPE, [point_of(chunk, self.ledger.known_vectors)])
+            self.index.upsert(SCOPE, [point_of(chunk, self.ledger.known_vectors, TEXT)])
         self.index.written.clear()
 
     @property
@@ -48,9 +49,11 @@ class Stores:
 
 
 def committed(point_id: UUID, document_id: UUID, embed_hash: bytes) -> CommittedPoint:
-    chunk = Chunk(point_id, 0, 0, 9, 1, 2, "function", "f", (), (), (), b"text", embed_hash)
+    chunk = Chunk(point_id, 0, 0, 9, 1, 2, "function", "f", (), (), (), b"text", embed_hash, 0, 9)
     document = DocumentRef(document_id, "a.py", "python", 3, b"revision")
-    return CommittedPoint(ExpectedPoint(point_id, document_id, SCOPE, 3, b"text", embed_hash), SOURCE, document, chunk)
+    return CommittedPoint(
+        ExpectedPoint(point_id, document_id, SCOPE, 3, b"text", embed_hash), SOURCE, document, chunk, "utf-8"
+    )
 
 
 @pytest.fixture
@@ -103,6 +106,14 @@ def test_without_a_vector_nothing_is_touched_and_the_document_is_outdated(stores
     assert (report.counts.failed, report.counts.left) == (1, 1)
     assert "run `mobius ingest` again" in report.message
     assert stores.ledger.outdated == {UUID(int=101)}
+
+
+def test_without_its_documents_bytes_a_point_is_not_written_either(stores: Stores) -> None:
+    del stores.index.points[stores.ids[5]]
+    stores.ledger.blobs.clear()
+    assert stores.run().counts.left == 1
+    assert stores.ledger.outdated == {UUID(int=101)}
+    assert stores.index.written == []
 
 
 def test_a_refused_repair_changes_nothing_at_all(stores: Stores) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from pipeline.report import SearchHit
+from pipeline.search import SearchMode, SearchRequest, SearchVectors
+from pipeline.sparse import query_vector
 from pipeline.testing import FakeIndex, RecordingEmbedder, hashed_vector
-from pipeline.types import Hit, Point, Scope, SearchFilter, Vector
+from pipeline.types import Hit, Point, Scope, SearchFilter
 from tasks.searching import LIMIT, MARGIN, search
 
 SCOPE = Scope(UUID(int=1), UUID(int=2))
@@ -20,12 +22,14 @@ class CountingIndex(FakeIndex):
     def __init__(self, points: int) -> None:
         super().__init__(EMBEDDER.model)
         self.limits: list[int] = []
+        self.asked: list[SearchVectors] = []
         vector = hashed_vector("text", EMBEDDER.model.dims)
         self.upsert(SCOPE, [Point(UUID(int=number), 1, vector, {}) for number in range(points)])
 
-    def search(self, scope: Scope, vector: Vector, limit: int, where: SearchFilter) -> Sequence[Hit]:
+    def search(self, scope: Scope, vectors: SearchVectors, limit: int, where: SearchFilter) -> Sequence[Hit]:
         self.limits.append(limit)
-        return super().search(scope, vector, limit, where)
+        self.asked.append(vectors)
+        return super().search(scope, vectors, limit, where)
 
 
 class Committed:
@@ -34,13 +38,14 @@ class Committed:
     def __init__(self, first: int) -> None:
         self._first = first
 
-    def join(self, scope: Scope, hits: Sequence[Hit]) -> list[SearchHit]:
+    def join(self, scope: Scope, hits: Sequence[Hit], *, expand: bool = False) -> list[SearchHit]:
         shown = [hit for hit in hits if hit.id.int >= self._first]
         return [SearchHit(str(hit.id.int), 1, 1, "text", "file", "", (), hit.score, "") for hit in shown]
 
 
 def find(index: FakeIndex, first: int, limit: int) -> list[SearchHit]:
-    return search(index, RecordingEmbedder(), Committed(first), SCOPE, "query", limit)
+    request = SearchRequest("query", limit, SearchMode.DENSE)
+    return search(index, RecordingEmbedder(), Committed(first), SCOPE, request)
 
 
 def test_the_best_are_returned_and_no_more_than_wanted() -> None:
@@ -75,3 +80,48 @@ def test_a_search_gives_up_at_the_limit() -> None:
 
 def test_nothing_is_found_in_nothing() -> None:
     assert find(CountingIndex(0), 0, 5) == []
+
+
+# --- the modes
+
+
+def test_each_mode_asks_for_what_it_ranks_by_in_one_request() -> None:
+    words = query_vector("query text")
+    vector = hashed_vector("query text", EMBEDDER.model.dims)
+    expected = {
+        SearchMode.DENSE: SearchVectors(vector),
+        SearchMode.SPARSE: SearchVectors(None, words),
+        SearchMode.HYBRID: SearchVectors(vector, words),
+    }
+    for mode, vectors in expected.items():
+        index = CountingIndex(3)
+        search(index, RecordingEmbedder(), Committed(0), SCOPE, SearchRequest("query text", 5, mode))
+        assert index.asked == [vectors]
+
+
+def test_a_search_by_words_makes_no_embedding_call() -> None:
+    embedder = RecordingEmbedder()
+    search(CountingIndex(3), embedder, Committed(0), SCOPE, SearchRequest("query", 5, SearchMode.SPARSE))
+    assert embedder.queries == []
+
+
+def test_a_query_without_words_finds_nothing_by_words_and_what_is_near_otherwise() -> None:
+    index = CountingIndex(3)
+    for mode, found in [(SearchMode.SPARSE, 0), (SearchMode.HYBRID, 3)]:
+        request = SearchRequest("+-*/", 5, mode)
+        assert len(search(index, RecordingEmbedder(), Committed(0), SCOPE, request)) == found
+    assert [vectors.sparse for vectors in index.asked] == [None]
+
+
+def test_the_ledger_is_told_to_expand() -> None:
+    told: list[bool] = []
+
+    class Expanding(Committed):
+        def join(self, scope: Scope, hits: Sequence[Hit], *, expand: bool = False) -> list[SearchHit]:
+            told.append(expand)
+            return super().join(scope, hits)
+
+    for expand in (True, False):
+        request = SearchRequest("query", 2, SearchMode.DENSE, expand=expand)
+        search(CountingIndex(3), RecordingEmbedder(), Expanding(0), SCOPE, request)
+    assert told == [True, False]

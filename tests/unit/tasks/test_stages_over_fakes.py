@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +44,34 @@ def test_what_is_ingested_is_indexed_and_a_second_run_does_nothing(bench: FakeBe
     work_off(bench.context)
     assert (world(bench), len(bench.slices())) == (before, slices)
     assert (bench.embedder.calls, bench.index.written, bench.index.moved) == ([], [], [])
+
+
+def test_another_version_of_sparse_vectors_writes_every_point_anew_and_buys_nothing(bench: FakeBench) -> None:
+    bench.context = replace(bench.context, versions="chunker-1 sparse-1")
+    ingest(bench, BEFORE)
+    work_off(bench.context)
+    points = set(bench.index.points)
+    bench.embedder.calls.clear()
+    for versions, written in [("chunker-2 sparse-1", set()), ("chunker-2 sparse-2", points)]:
+        bench.index.forget_log()
+        bench.context = replace(bench.context, versions=versions)
+        assert len(ingest(bench, BEFORE).reads) == len(BEFORE)
+        work_off(bench.context)
+        assert set(bench.index.written) == written
+        bench.assert_index_is_true()
+    assert bench.embedder.calls == []
+
+
+def test_a_document_whose_bytes_are_gone_fails_and_keeps_its_points(bench: FakeBench) -> None:
+    ingest(bench, BEFORE)
+    work_off(bench.context)
+    points = dict(bench.index.points)
+    ingest(bench, {**BEFORE, "same.py": functions("other")})
+    (token,) = bench.ledger.take_ready(1, oldest_first=True)
+    claim = bench.claim_at(Stage.UPSERT, token)
+    bench.ledger.state.blobs.clear()
+    assert bench.work(claim)["failed"] == 1
+    assert bench.index.points == points
 
 
 def test_edits_news_and_deletions_cost_what_changed(bench: FakeBench) -> None:

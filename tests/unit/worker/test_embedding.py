@@ -6,8 +6,21 @@ import pytest
 
 from pipeline.budget import NoLimit, ProviderBudget
 from pipeline.errors import MisconfiguredError
+from pipeline.search import SearchMode
+from pipeline.sparse import SPARSE_VERSION
+from pipeline.testing import RecordingEmbedder
+from worker.adapters.lexical import LexicalEmbedder
 from worker.adapters.limiter import RedisLimiter
-from worker.embedding import build_embedder, build_limiter, embedding_model, provider_budget
+from worker.adapters.query_cache import CachedQueries
+from worker.embedding import (
+    build_embedder,
+    build_limiter,
+    build_query_embedder,
+    embedding_model,
+    provider_budget,
+    versions,
+)
+from worker.searching import search_mode
 from worker.settings import load_settings
 
 OPENAI = {"MOBIUS_EMBEDDER": "openai", "OPENAI_API_KEY": "key", "REDIS_URL": "redis://127.0.0.1:9"}
@@ -61,3 +74,32 @@ def test_the_budget_is_no_part_of_what_a_model_is() -> None:
 def test_a_limit_that_is_none_is_refused(name, value) -> None:
     with pytest.raises(MisconfiguredError, match=name):
         load_settings({name: value})
+
+
+def test_documents_are_committed_with_the_version_of_their_sparse_vectors() -> None:
+    assert f"sparse-{SPARSE_VERSION}" in versions(embedding_model(load_settings({}))).split()
+
+
+@pytest.mark.parametrize(
+    ("environ", "mode"),
+    [
+        ({}, SearchMode.SPARSE),
+        (OPENAI, SearchMode.HYBRID),
+        ({"MOBIUS_SEARCH_MODE": "hybrid"}, SearchMode.HYBRID),
+        (OPENAI | {"MOBIUS_SEARCH_MODE": "dense"}, SearchMode.DENSE),
+    ],
+)
+def test_a_search_ranks_as_suits_the_model_unless_the_settings_say_otherwise(environ, mode) -> None:
+    assert search_mode(load_settings(environ)) is mode
+
+
+@pytest.mark.parametrize(("environ", "kind"), [({}, LexicalEmbedder), (OPENAI, CachedQueries)])
+def test_only_queries_that_cost_a_call_are_remembered(environ, kind) -> None:
+    settings = load_settings({"REDIS_URL": "redis://127.0.0.1:9"} | environ)
+    assert isinstance(build_query_embedder(settings, lambda: build_embedder(settings)), kind)
+
+
+def test_without_redis_queries_are_embedded_all_the_same() -> None:
+    settings = load_settings(OPENAI | {"REDIS_URL": ""})
+    embedder = RecordingEmbedder()
+    assert build_query_embedder(settings, lambda: embedder) is embedder

@@ -100,6 +100,11 @@ def _delete_index(store: Store, names: Mapping[str, str], _body: object) -> obje
     return store.find(names["collection"]).apply([edge.UpdateOperation.delete_field_index(names["field"])])
 
 
+def _add_vector(store: Store, names: Mapping[str, str], body: object) -> object:
+    store.find(names["collection"]).add_sparse(names["vector"], body)
+    return {"operation_id": 0, "status": "completed"}
+
+
 def _write(read: Reader) -> Action:
     def act(store: Store, names: Mapping[str, str], body: object) -> object:
         collection = store.find(names["collection"])
@@ -169,6 +174,7 @@ ENDPOINTS: Mapping[tuple[str, str], Action] = {
     ("GET", "/collections/{collection}/aliases"): _list_aliases,
     ("PUT", "/collections/{collection}/index"): _create_index,
     ("DELETE", "/collections/{collection}/index/{field}"): _delete_index,
+    ("PUT", "/collections/{collection}/vectors/{vector}"): _add_vector,
     ("PUT", _POINTS): _write(read_upsert),
     ("POST", _POINTS): _get,
     ("POST", f"{_POINTS}/batch"): _write_batch,

@@ -14,7 +14,7 @@ import orjson
 import qdrant_edge as edge
 
 from worker.local.sidecar.errors import not_found
-from worker.local.sidecar.layout import Layout, read_layout
+from worker.local.sidecar.layout import Layout, read_layout, with_sparse
 from worker.local.sidecar.writes import SCHEMA_NAMES
 
 #: In a collection's directory: the request that created it, and the engine's own files.
@@ -25,8 +25,9 @@ _SHARD_DIRECTORY = "shard"
 class Collection:
     """An open collection."""
 
-    def __init__(self, name: str, layout: Layout, shard: edge.EdgeShard) -> None:
-        self.name = name
+    def __init__(self, directory: Path, layout: Layout, shard: edge.EdgeShard) -> None:
+        self.name = directory.name
+        self._directory = directory
         self.layout = layout
         self.shard = shard
         self._writing = threading.Lock()
@@ -51,7 +52,7 @@ class Collection:
     def load(cls, directory: Path) -> Collection:
         """Open the collection in ``directory``; what was written ahead is applied again."""
         layout = read_layout(orjson.loads((directory / _LAYOUT_FILE).read_bytes()))
-        return cls(directory.name, layout, edge.EdgeShard.load(str(directory / _SHARD_DIRECTORY)))
+        return cls(directory, layout, edge.EdgeShard.load(str(directory / _SHARD_DIRECTORY)))
 
     def apply(self, operations: Sequence[edge.UpdateOperation]) -> dict[str, object]:
         """Apply the operations in order, with no other write in between.
@@ -67,6 +68,26 @@ class Collection:
                 self.shard.update(operation)
             self._operations += 1
             return {"operation_id": self._operations, "status": "completed"}
+
+    def add_sparse(self, name: str, data: object) -> None:
+        """Let points have one more sparse vector; where they may already, nothing changes.
+
+        Raises:
+            ApiError: The request is malformed, or the collection was deleted meanwhile.
+        """
+        with self._writing:
+            if self._is_closed:
+                raise not_found(self.name)
+            layout = with_sparse(self.layout, name, data)
+            if name in self.layout.sparse:
+                return
+            # The engine first: it takes the same vector twice, should this process die between the two.
+            self.shard.update(edge.UpdateOperation.create_sparse_vector(name, layout.sparse[name].modifier))
+            self._is_dirty = True
+            staged = self._directory / f"{_LAYOUT_FILE}.new"
+            staged.write_bytes(orjson.dumps(layout.request))
+            staged.replace(self._directory / _LAYOUT_FILE)
+            self.layout = layout
 
     def flush(self) -> None:
         """Bring what the log holds into the segments, so that the log stays short."""

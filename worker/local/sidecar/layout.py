@@ -59,6 +59,23 @@ class Layout:
         return {name: self.vector(name, vector) for name, vector in named.items()}
 
 
+def with_sparse(layout: Layout, name: str, data: object) -> Layout:
+    """Return the layout with one more sparse vector, as a request that creates a vector describes it.
+
+    Raises:
+        ApiError: It is malformed, or the name is taken by another kind of vector.
+    """
+    given = fields(data, "vector", ("sparse", "dense"))
+    if "dense" in given:
+        raise unsupported("adding a dense vector to a collection")
+    if name in layout.dense:
+        raise invalid(f"there is a dense vector {name!r} already")
+    params = as_object(given.get("sparse"), "sparse")
+    known = as_object(layout.request.get("sparse_vectors", {}), "sparse_vectors")
+    request = {**layout.request, "sparse_vectors": {**known, name: params}}
+    return Layout(layout.dense, {**layout.sparse, name: _sparse_params(params)}, request)
+
+
 def _sparse(name: str, data: object) -> edge.SparseVector:
     given = fields(data, f"sparse vector {name!r}", ("indices", "values"))
     indices, values = given.get("indices"), given.get("values")

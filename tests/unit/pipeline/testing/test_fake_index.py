@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from pipeline.errors import ServiceUnavailable
+from pipeline.search import SearchVectors
 from pipeline.testing import FakeIndex, hashed_vector
 from pipeline.types import EmbeddingModel, Point, PointMove, Retirement, Scope, SearchFilter
 
@@ -37,7 +38,7 @@ def test_every_call_raises_the_fault_while_it_is_set(index):
         lambda: index.move(SCOPE, []),
         lambda: index.delete(SCOPE, []),
         lambda: index.retrieve(SCOPE, []),
-        lambda: index.search(SCOPE, POINT.vector, 1, SearchFilter()),
+        lambda: index.search(SCOPE, SearchVectors(POINT.vector), 1, SearchFilter()),
         lambda: index.count(SCOPE),
         lambda: index.scan(None, None, 1),
         lambda: index.look_up([]),

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DimensionMismatch
+from pipeline.search import SearchVectors
 from pipeline.types import EmbeddingModel, Point, Scope, SearchFilter
-from worker.adapters.qdrant import QdrantIndex, _numbers, alias_of
+from worker.adapters.qdrant import QdrantIndex
 from worker.adapters.qdrant_calls import connect_qdrant
+from worker.adapters.qdrant_layout import alias_of
+from worker.adapters.qdrant_requests import numbers
 
 
 def index_of(dims: int) -> QdrantIndex:
@@ -43,9 +46,9 @@ def test_the_limits_of_one_call_do_not_change_the_alias():
 
 def test_numbers_are_sent_exactly_and_as_short_as_they_can_be():
     vectors = [struct.pack("<4f", 0.025, -0.5, 1 / 3, 1e-12), struct.pack("<4f", 0, 1, 0.125, -3.75)]
-    numbers = _numbers(vectors)
-    assert json.dumps(numbers[0][:2]) == "[0.025, -0.5]"
-    assert [np.array(row, dtype="<f4").tobytes() for row in numbers] == vectors
+    sent = numbers(vectors)
+    assert json.dumps(sent[0][:2]) == "[0.025, -0.5]"
+    assert [np.array(row, dtype="<f4").tobytes() for row in sent] == vectors
 
 
 def test_a_vector_of_other_dimensions_is_never_sent():
@@ -53,7 +56,7 @@ def test_a_vector_of_other_dimensions_is_never_sent():
     with pytest.raises(DimensionMismatch, match="3 dimensions"):
         index.upsert(Scope(UUID(int=1), UUID(int=2)), [Point(UUID(int=3), 1, struct.pack("<3f", 1, 2, 3), {})])
     with pytest.raises(DimensionMismatch, match="3 dimensions"):
-        index.search(Scope(UUID(int=1), UUID(int=2)), struct.pack("<3f", 1, 2, 3), 1, SearchFilter())
+        index.search(Scope(UUID(int=1), UUID(int=2)), SearchVectors(struct.pack("<3f", 1, 2, 3)), 1, SearchFilter())
     index.close()
 
 

@@ -1,0 +1,87 @@
+"""``mobius search``: find chunks of a project; it changes nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from models.searching import CommittedChunks
+from models.sources import Sources
+from pipeline.report import SearchHit
+from pipeline.search import SearchMode, SearchRequest, places_from
+from pipeline.types import SearchFilter
+from tasks.searching import search as search_project
+from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
+from worker.cli.output import note, print_json, printable, result
+from worker.cli.services import open_services
+from worker.searching import search_mode
+
+#: Lines of a hit's text that people are shown; JSON has all of it.
+_SHOWN_LINES = 6
+
+
+def _checked_query(query: str) -> str:
+    if not query.strip():
+        raise typer.BadParameter("it is empty; say what to look for")
+    # Bytes that are no UTF-8 arrive as half surrogates, which neither a provider nor Postgres takes.
+    return query.encode(errors="replace").decode()
+
+
+LanguagesOption = Annotated[list[str], typer.Option("--language", help="Only this language; repeatable.")]
+KindsOption = Annotated[list[str], typer.Option("--kind", help="Only this kind of chunk (function, ...); repeatable.")]
+PathsOption = Annotated[
+    list[str],
+    typer.Option("--path", help="Only this directory or file, as results show paths (no pattern); repeatable."),
+]
+ModeOption = Annotated[
+    SearchMode | None,
+    typer.Option(
+        "--mode",
+        help="Rank by words (sparse), by embeddings (dense), or both (hybrid). Default: MOBIUS_SEARCH_MODE.",
+        show_default=False,
+    ),
+]
+ExpandOption = Annotated[
+    bool, typer.Option("--expand", help="Show the whole definition that a hit is a part of, once.")
+]
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.", show_default=False, callback=_checked_query)],
+    project: ProjectOption = None,
+    limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many results.")] = 5,
+    mode: ModeOption = None,
+    languages: LanguagesOption = [],  # noqa: B006  typer copies it
+    kinds: KindsOption = [],  # noqa: B006  the same
+    paths: PathsOption = [],  # noqa: B006  the same
+    expand: ExpandOption = False,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search a project; the best chunk comes first."""
+    services = open_services()
+    names = Names.of(services.settings, tenant, project)
+    scope = Sources(services.engine).scope_of(names.tenant, names.project)
+    chunks = CommittedChunks(services.engine)
+    where = SearchFilter(tuple(languages), tuple(kinds), places=places_from(paths))
+    request = SearchRequest(query, limit, mode or search_mode(services.settings), where, expand)
+    hits = search_project(services.index, services.query_embedder, chunks, scope, request)
+    if as_json:
+        print_json(hits)
+        return
+    if not hits:
+        note("nothing found")
+    for hit in hits:
+        _print_hit(hit)
+
+
+def _print_hit(hit: SearchHit) -> None:
+    scope = " > ".join((*hit.scope, hit.name) if hit.name else hit.scope)
+    where = f"{printable(hit.path)}:{hit.start_line}-{hit.end_line}"
+    result(f"{where}  {hit.score:.3f}  {hit.kind}  {printable(scope)}".rstrip())
+    lines = hit.text.strip("\r\n").splitlines()
+    for line in lines[:_SHOWN_LINES]:
+        result(f"    {printable(line.expandtabs(4))}")
+    if len(lines) > _SHOWN_LINES:
+        result(f"    ... {len(lines) - _SHOWN_LINES} more lines")
