@@ -16,7 +16,7 @@ from pipeline.types import Hit, Scope
 
 _CHUNKS = text(
     "SELECT c.id, d.path, c.start_line, c.end_line, d.language, c.kind, c.name, c.scope, c.start_byte, c.end_byte,"
-    " d.committed_revision, d.encoding FROM chunks c JOIN documents d ON d.id = c.document_id"
+    " d.committed_revision, d.encoding, d.traits FROM chunks c JOIN documents d ON d.id = c.document_id"
     " WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.retired_at IS NULL AND d.deleted_at IS NULL"
     " AND d.project_id = :project AND d.tenant_id = :tenant"
 )
@@ -54,4 +54,5 @@ def _hit(row: Row[Any], score: float, blobs: dict[bytes, bytes]) -> SearchHit:
         scope=tuple(row.scope),
         score=round(score, 6),
         text=source[row.start_byte : row.end_byte].decode(),
+        traits=tuple(row.traits or ()),
     )

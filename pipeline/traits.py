@@ -9,7 +9,6 @@ same traits everywhere, and no more than a bounded head of the bytes is looked a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -138,11 +137,6 @@ def path_traits(path: str) -> frozenset[Trait]:
         Trait.TEST: _TEST.fullmatch(name) or is_test_class or lowered & _TEST_DIRECTORIES,
     }
     return frozenset(trait for trait, is_so in claims.items() if is_so)
-
-
-def trait_names(traits: Iterable[Trait]) -> list[str]:
-    """Return the traits' names in their one order, as they are stored."""
-    return sorted(trait.value for trait in traits)
 
 
 def _name(path: str) -> str:
