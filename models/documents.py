@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, SmallInteger
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, LargeBinary, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -39,6 +39,9 @@ class Document(Dated, Base):
     size: Mapped[int] = mapped_column(BigInteger, server_default="0")
     #: File status at the time of hashing; empty where it was too fresh to be trusted.
     stat: Mapped[str] = mapped_column(server_default="")
+    #: What kind of file it is; NULL where it was read before that was asked.
+    traits: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    newlines: Mapped[str] = mapped_column(server_default="")
     state: Mapped[str]
     committed_generation: Mapped[int] = mapped_column(BigInteger, server_default="0")
     committed_revision: Mapped[bytes | None] = mapped_column(LargeBinary)

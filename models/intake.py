@@ -24,6 +24,7 @@ from pipeline.intake import (
     AcceptedDeletion,
     AcceptedDocument,
     BrokenDocument,
+    FreshStatus,
     OpenRun,
     PlanSummary,
     PlanTakenOver,
@@ -51,7 +52,8 @@ _CLOSE = text(
 )
 _KNOWN = text(
     "SELECT id, path, stat, revision, generation,"
-    " state = 'indexed' AND indexed_generation = generation AND versions = :versions, state = 'pending' FROM documents"
+    " state = 'indexed' AND indexed_generation = generation AND versions = :versions, state = 'pending', traits"
+    " FROM documents"
     " WHERE source_id = :source AND state NOT IN ('deleted', 'deleting') ORDER BY path COLLATE \"C\""
 )
 _SAVE_BLOBS = text(
@@ -62,12 +64,14 @@ _SAVE_BLOBS = text(
 _ACCEPTED = DOCUMENT_TRANSITIONS[DocumentEvent.ACCEPT][1].value
 _ACCEPT = text(
     "INSERT INTO documents AS d (id, tenant_id, project_id, source_id, path, language, generation, revision, size,"
-    f" stat, state) SELECT id, :tenant, :project, :source, path, language, 1, revision, size, stat, '{_ACCEPTED}'"
+    " stat, traits, newlines, state) SELECT id, :tenant, :project, :source, path, language, 1, revision, size, stat,"
+    f" string_to_array(traits, ','), newlines, '{_ACCEPTED}'"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:paths AS text[]), CAST(:languages AS text[]),"
-    " CAST(:shas AS bytea[]), CAST(:sizes AS bigint[]), CAST(:stats AS text[]))"
-    " AS t(id, path, language, revision, size, stat) ORDER BY id"
+    " CAST(:shas AS bytea[]), CAST(:sizes AS bigint[]), CAST(:stats AS text[]), CAST(:traits AS text[]),"
+    " CAST(:newlines AS text[])) AS t(id, path, language, revision, size, stat, traits, newlines) ORDER BY id"
     " ON CONFLICT (id) DO UPDATE SET generation = d.generation + 1, revision = excluded.revision,"
     " language = excluded.language, size = excluded.size, stat = excluded.stat, state = excluded.state,"
+    " traits = excluded.traits, newlines = excluded.newlines,"
     " error = '', message = '', deleted_at = NULL, updated_at = now() RETURNING d.id, d.generation, d.revision"
 )
 _ACCEPT_DELETIONS = text(
@@ -115,8 +119,10 @@ _JOIN = text(
     " WHERE rd.outcome = 'pending' AND rd.slice_id = ANY(CAST(:slices AS uuid[])) ORDER BY d.id RETURNING document_id"
 )
 _REFRESH_STATS = text(
-    "UPDATE documents d SET stat = t.stat FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]),"
-    " CAST(:stats AS text[])) AS t(id, generation, stat) WHERE d.id = t.id AND d.generation = t.generation"
+    "UPDATE documents d SET stat = t.stat, traits = string_to_array(t.traits, ','), newlines = t.newlines"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]), CAST(:stats AS text[]),"
+    " CAST(:traits AS text[]), CAST(:newlines AS text[])) AS t(id, generation, stat, traits, newlines)"
+    " WHERE d.id = t.id AND d.generation = t.generation"
 )
 _STILL_PLANNING = text("SELECT 1 FROM runs WHERE id = :run AND plan_state = 'planning' FOR SHARE")
 _NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
@@ -157,7 +163,8 @@ class Intake:
                 _KNOWN, {"source": source.id, "versions": versions}
             )
             for row in rows:
-                yield KnownDocument(row[0], row[1], row[2] or None, *row[3:])
+                traits = None if row.traits is None else frozenset(row.traits)
+                yield KnownDocument(row[0], row[1], row[2] or None, row[3], row[4], row[5], row[6], traits)
 
     def join(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> frozenset[str]:
         """Let the run wait for the slices that bring these revisions in; return the paths where there is one."""
@@ -179,6 +186,8 @@ class Intake:
             "shas": [document.revision for document in documents],
             "sizes": [len(document.data) for document in documents],
             "stats": [document.stat for document in documents],
+            "traits": [",".join(document.reading.trait_names) for document in documents],
+            "newlines": [document.reading.newlines.value for document in documents],
             "datas": [zlib.compress(document.data, _COMPRESSION) for document in documents],
         }
         with self._accepting(run) as connection:
@@ -209,12 +218,14 @@ class Intake:
             connection.execute(_ACCEPT_BROKEN, {**columns, **_owner(run)})
             connection.execute(_ADD_BROKEN, {**columns, "run": run.id})
 
-    def refresh_stats(self, stats: Sequence[tuple[UUID, int, str]]) -> None:
-        """Remember newer file status of unchanged documents: (document id, generation, stat)."""
+    def refresh_stats(self, stats: Sequence[FreshStatus]) -> None:
+        """Remember newer file status of unchanged documents."""
         columns = {
-            "ids": [document for document, _, _ in stats],
-            "generations": [generation for _, generation, _ in stats],
-            "stats": [stat for _, _, stat in stats],
+            "ids": [fresh.document_id for fresh in stats],
+            "generations": [fresh.generation for fresh in stats],
+            "stats": [fresh.stat for fresh in stats],
+            "traits": [",".join(fresh.reading.trait_names) for fresh in stats],
+            "newlines": [fresh.reading.newlines.value for fresh in stats],
         }
         with transaction(self._engine) as connection:
             connection.execute(_REFRESH_STATS, columns)

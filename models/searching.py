@@ -24,7 +24,7 @@ MAX_EXPANDED = 16_384
 
 _CHUNKS = text(
     "SELECT c.id, c.document_id, d.path, c.start_line, c.end_line, d.language, c.kind, c.name, c.scope, c.start_byte,"
-    " c.end_byte, c.parent_start, c.parent_end, d.committed_revision, d.encoding"
+    " c.end_byte, c.parent_start, c.parent_end, d.committed_revision, d.encoding, d.traits"
     " FROM chunks c JOIN documents d ON d.id = c.document_id"
     " WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.retired_at IS NULL AND d.deleted_at IS NULL"
     " AND d.project_id = :project AND d.tenant_id = :tenant"
@@ -96,4 +96,5 @@ def _hit(row: Row[Any], score: float, span: _Span, blobs: dict[bytes, bytes]) ->
         scope=tuple(row.scope),
         score=round(score, 6),
         text=body.decode(),
+        traits=tuple(row.traits or ()),
     )

@@ -61,7 +61,8 @@ _TROUBLE = text(
     " ORDER BY updated_at DESC LIMIT 1"
 )
 _WHERE_IS = text(
-    "SELECT d.id, d.path, p.name AS project, src.name AS source, d.state, d.generation, d.indexed_generation,"
+    "SELECT d.id, d.path, p.name AS project, src.name AS source, d.state, d.language, d.encoding, d.newlines, d.traits,"
+    " d.generation, d.indexed_generation,"
     " (SELECT count(*) FROM chunks c WHERE c.document_id = d.id AND c.retired_at IS NULL) AS chunks,"
     " rd.run_id, rd.slice_id, rd.outcome, s.stage, s.state AS slice_state, s.attempts, s.worker, s.not_before,"
     " coalesce(nullif(d.error, ''), nullif(rd.error, ''), s.error, '') AS error,"
@@ -196,6 +197,10 @@ def _whereabouts(row: Row[Any]) -> Whereabouts:
         project=row.project,
         source=row.source,
         state=row.state,
+        language=row.language,
+        encoding=row.encoding,
+        newlines=row.newlines,
+        traits=tuple(row.traits or ()),
         generation=row.generation,
         indexed_generation=row.indexed_generation,
         chunks=row.chunks,

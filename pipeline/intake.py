@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pipeline.errors import TransientError
+from pipeline.reading import NOTHING_SHOWN, Reading
 from pipeline.types import Priority, Scope
 
 
@@ -41,6 +42,17 @@ class AcceptedDocument:
     is_new: bool
     #: Another run is bringing the same revision in; this one can wait for that instead of doing it again.
     is_in_flight: bool = False
+    reading: Reading = NOTHING_SHOWN
+
+
+@dataclass(frozen=True, slots=True)
+class FreshStatus:
+    """What reading an unchanged document showed anew, at the generation the plan saw."""
+
+    document_id: UUID
+    generation: int
+    stat: str
+    reading: Reading = NOTHING_SHOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class KnownDocument:
 
     ``stat`` is None unless `is_stat_trusted` held when it was recorded. ``is_current``: INDEXED at its newest
     generation, by the present versions of the pipeline. ``is_in_flight``: another run is bringing that generation in.
+    ``traits`` are those found when it was read last; None: it was read before traits were looked for.
     """
 
     id: UUID
@@ -65,6 +66,7 @@ class KnownDocument:
     generation: int
     is_current: bool
     is_in_flight: bool = False
+    traits: frozenset[str] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,14 @@ class Change(StrEnum):
     UNCHANGED = "unchanged"
 
 
-def plan_walk(walk: Iterable[WalkItem], known: Iterable[KnownDocument]) -> Iterator[PlanStep]:
+def plan_walk(
+    walk: Iterable[WalkItem], known: Iterable[KnownDocument], skip_traits: frozenset[str] = frozenset()
+) -> Iterator[PlanStep]:
     """Merge a walk with the ledger's documents of the same source, both ordered by path.
 
     A document whose path the walk does not find is a `Delete`, so one that is skipped now is deleted. Skips take no
-    part in the merge: their paths are for people. Below an unreadable directory nothing is deleted.
+    part in the merge: their paths are for people. Below an unreadable directory nothing is deleted. A document with one
+    of ``skip_traits`` is read again, for its content is not admitted any more.
 
     Raises:
         UnorderedPaths: One of the streams is out of order or names a path twice.
@@ -144,7 +149,7 @@ def plan_walk(walk: Iterable[WalkItem], known: Iterable[KnownDocument]) -> Itera
         match = document if document is not None and document.path == item.path else None
         if match is not None:
             document = next(documents, None)
-        yield _step_for(item, match)
+        yield _step_for(item, match, skip_traits)
         while document is not None and isinstance(item, Unreadable) and _is_below(document.path, item.path):
             yield Broken(document.path, item.error, item.message, document)
             document = next(documents, None)
@@ -254,12 +259,16 @@ def pack_slices(
         yield pending
 
 
-def _step_for(item: Found | Unreadable, known: KnownDocument | None) -> PlanStep:
+def _step_for(item: Found | Unreadable, known: KnownDocument | None, skip_traits: frozenset[str]) -> PlanStep:
     if isinstance(item, Unreadable):
         return Broken(item.path, item.error, item.message, known)
-    if known is not None and known.is_current and known.stat == item.stat:
+    if known is not None and known.is_current and known.stat == item.stat and _is_admitted(known, skip_traits):
         return Unchanged(known)
     return Read(item.path, item.stat, known)
+
+
+def _is_admitted(known: KnownDocument, skip_traits: frozenset[str]) -> bool:
+    return known.traits is not None and not known.traits & skip_traits
 
 
 def _is_below(path: str, directory: str) -> bool:

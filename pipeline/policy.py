@@ -2,8 +2,9 @@
 
 A path is judged before its file is opened, so that a secret is not even read; the bytes are judged once they are
 there. Names are compared without case, because `.ENV` holds the same secrets as `.env`. An empty file is admitted: it
-is a document with zero chunks. `build`, `dist` and `vendor` are not excluded here: whether they are products or
-sources is what `.gitignore` says.
+is a document with zero chunks. `build` and `dist` are not excluded here: whether they are products or sources is what
+`.gitignore` says. What is minified and what package managers record is kept out unless asked for: it costs as much to
+embed as code and answers no question. Generated, vendored and test files are searched for, so they are admitted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from pipeline.parse.decode import unmarked_utf16
+from pipeline.traits import Trait, path_traits, traits_of
 
 #: Bytes a relative path may have: Linux' PATH_MAX less its terminating NUL.
 MAX_PATH_BYTES = 4095
@@ -34,6 +38,11 @@ class SkipReason(StrEnum):
     NOT_A_FILE = "not_a_file"
     UNDECODABLE_PATH = "undecodable_path"
     PATH_TOO_LONG = "path_too_long"
+    GENERATED = "generated"
+    VENDORED = "vendored"
+    MINIFIED = "minified"
+    LOCK = "lock"
+    TEST = "test"
 
     @property
     def explanation(self) -> str:
@@ -54,12 +63,20 @@ _EXPLANATIONS = {
     SkipReason.NOT_A_FILE: "It is a pipe, socket, device or directory and has no content to read; exclude it.",
     SkipReason.UNDECODABLE_PATH: "Its name is not valid UTF-8; rename it.",
     SkipReason.PATH_TOO_LONG: f"Its path has more than {MAX_PATH_BYTES:,} bytes; shorten it.",
+    SkipReason.GENERATED: "A program wrote it; take generated out of MOBIUS_SKIP_TRAITS if it should be ingested.",
+    SkipReason.VENDORED: "Others wrote it; take vendored out of MOBIUS_SKIP_TRAITS if it should be ingested.",
+    SkipReason.MINIFIED: "It is written for machines; ingest its source, or take minified out of MOBIUS_SKIP_TRAITS.",
+    SkipReason.LOCK: "It records what a package manager chose; take lock out of MOBIUS_SKIP_TRAITS if it is wanted.",
+    SkipReason.TEST: "It is a test; take test out of MOBIUS_SKIP_TRAITS if it should be ingested.",
 }
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
+
+#: What is kept out unless settings say otherwise.
+SKIPPED_TRAITS = frozenset({Trait.LOCK, Trait.MINIFIED})
 
 #: Directories (or, like the `.git` of a worktree, files) that belong to a tool.
 EXCLUDED_NAMES = _words(
@@ -136,10 +153,14 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is admitted. ``max_file_bytes`` is inclusive: a file of exactly that size is a document."""
+    """What is admitted. ``max_file_bytes`` is inclusive: a file of exactly that size is a document.
+
+    A file with one of ``skip_traits`` is none.
+    """
 
     max_file_bytes: int = 5 * 1024 * 1024
     excluded_names: frozenset[str] = EXCLUDED_NAMES
+    skip_traits: frozenset[Trait] = SKIPPED_TRAITS
 
     def judge_directory(self, path: str) -> Skip | None:
         """Return why nothing below a directory is admitted, or None. ``path`` has no slash at its end."""
@@ -161,7 +182,7 @@ class Policy:
         suffix = lowered.rpartition(".")[2]
         if suffix in _BINARY_SUFFIXES and suffix != lowered:
             return Skip(path, SkipReason.BINARY, f".{suffix}")
-        return self._judge_size(path, size)
+        return self._judge_traits(path, path_traits(path)) or self._judge_size(path, size)
 
     def judge_content(self, path: str, data: bytes) -> Skip | None:
         """Return why the bytes of a file are not admitted, or None."""
@@ -170,9 +191,13 @@ class Policy:
             return too_large
         if is_private_key(data):
             return Skip(path, SkipReason.SECRET, "a private key")
-        if b"\0" in data and not data.startswith(_BYTE_ORDER_MARKS):
+        if b"\0" in data and not data.startswith(_BYTE_ORDER_MARKS) and unmarked_utf16(data) is None:
             return Skip(path, SkipReason.BINARY, "a NUL byte")
-        return None
+        return self._judge_traits(path, traits_of(path, data))
+
+    def _judge_traits(self, path: str, traits: frozenset[Trait]) -> Skip | None:
+        skipped = next((trait for trait in Trait if trait in traits & self.skip_traits), None)
+        return None if skipped is None else Skip(path, SkipReason(skipped.value))
 
     def _judge_size(self, path: str, size: int) -> Skip | None:
         if size <= self.max_file_bytes:

@@ -11,7 +11,15 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
-from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
+from pipeline.intake import (
+    AcceptedDeletion,
+    AcceptedDocument,
+    BrokenDocument,
+    FreshStatus,
+    OpenRun,
+    PlanSummary,
+    SourceRef,
+)
 from pipeline.plan import KnownDocument, WalkItem
 from pipeline.policy import Skip
 from pipeline.reconcile import IndexedPoint, PointId, Removal
@@ -291,8 +299,8 @@ class Intake(Protocol):
     def record_broken(self, run: OpenRun, broken: Sequence[BrokenDocument]) -> None:
         """Record files that could not be read as failed in this run."""
 
-    def refresh_stats(self, stats: Sequence[tuple[UUID, int, str]]) -> None:
-        """Remember newer file status of unchanged documents: (document id, generation, stat)."""
+    def refresh_stats(self, stats: Sequence[FreshStatus]) -> None:
+        """Remember newer file status of unchanged documents."""
 
     def close(self, run: OpenRun, summary: PlanSummary) -> None:
         """End the planning of a run."""

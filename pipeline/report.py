@@ -127,6 +127,7 @@ class SearchHit:
     scope: tuple[str, ...]
     score: float
     text: str
+    traits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,11 @@ class Whereabouts:
     project: str
     source: str
     state: str
+    language: str
+    #: What the committed text was read as; empty where nothing is committed.
+    encoding: str
+    newlines: str
+    traits: tuple[str, ...]
     generation: int
     indexed_generation: int
     chunks: int

@@ -14,7 +14,15 @@ from uuid import UUID
 
 from pipeline.errors import Unreadable
 from pipeline.identity import revision_of
-from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
+from pipeline.intake import (
+    AcceptedDeletion,
+    AcceptedDocument,
+    BrokenDocument,
+    FreshStatus,
+    OpenRun,
+    PlanSummary,
+    SourceRef,
+)
 from pipeline.parse.languages import HEAD_BYTES, detect_language
 from pipeline.plan import (
     Broken,
@@ -32,6 +40,7 @@ from pipeline.plan import (
 )
 from pipeline.policy import Skip
 from pipeline.ports import Intake, Source
+from pipeline.reading import reading_of
 from pipeline.sources import Vanished
 from pipeline.types import Priority
 
@@ -45,7 +54,8 @@ BATCH = 500
 class PlanOptions:
     """How a producer wants its source planned. ``delete_share`` (0 to 1) may be deleted without ``allow_delete``.
 
-    ``patience``: seconds to wait while another producer plans the same source.
+    ``patience``: seconds to wait while another producer plans the same source. ``skip_traits``: what the source's
+    policy skips by its content.
     """
 
     versions: str
@@ -54,6 +64,7 @@ class PlanOptions:
     delete_share: float = 0.5
     slice_documents: int = 64
     slice_bytes: int = 1024 * 1024
+    skip_traits: frozenset[str] = frozenset()
     patience: float = PATIENCE
 
 
@@ -83,7 +94,7 @@ class _Tally:
     accepted: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     deletions: list[AcceptedDeletion] = field(default_factory=list)
-    fresh_stats: list[tuple[UUID, int, str]] = field(default_factory=list)
+    fresh_stats: list[FreshStatus] = field(default_factory=list)
     broken: list[BrokenDocument] = field(default_factory=list)
 
 
@@ -144,7 +155,7 @@ class _Plan:
 
     def _accepted(self) -> Iterator[AcceptedDocument]:
         known = self._intake.known_documents(self._run.source, self._options.versions)
-        for step in plan_walk(self._source.walk(), self._counted(known)):
+        for step in plan_walk(self._source.walk(), self._counted(known), self._options.skip_traits):
             document = self._step(step)
             if document is not None:
                 yield document
@@ -192,14 +203,15 @@ class _Plan:
         tally.seen += 1
         revision = revision_of(content.data)
         stat = content.trusted_stat or ""
+        reading = reading_of(path, content.data)
         change = classify(revision, known)
         if known is not None and change is Change.UNCHANGED:
             tally.unchanged += 1
-            tally.fresh_stats.append((known.id, known.generation, stat))
+            tally.fresh_stats.append(FreshStatus(known.id, known.generation, stat, reading))
             return None
         language = detect_language(path, content.data[:HEAD_BYTES])
         in_flight = change is Change.IN_FLIGHT
-        return AcceptedDocument(path, language, content.data, revision, stat, known is None, in_flight)
+        return AcceptedDocument(path, language, content.data, revision, stat, known is None, in_flight, reading)
 
     def _gone(self, known: KnownDocument | None) -> None:
         if known is not None:

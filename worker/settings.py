@@ -13,9 +13,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.errors import MisconfiguredError
+from pipeline.policy import Policy
+from pipeline.traits import Trait
 from worker.secret_files import read_secret_files
 
 #: Variables that carry the same name everywhere in the field, so they have no MOBIUS_ prefix.
@@ -97,6 +108,10 @@ class Settings(BaseModel):
     tenant: str = Field("default", min_length=1, description="Tenant used where none is named.")
     project: str = Field("default", min_length=1, description="Project used where none is named.")
     max_file_bytes: PositiveInt = Field(5 * 1024 * 1024, description="Larger files are skipped (bytes).")
+    skip_traits: str = Field(
+        "lock,minified",
+        description="Kinds of files to skip: generated, vendored, minified, lock, test, with commas; or `none`.",
+    )
     delete_share: float = Field(0.5, ge=0, le=1, description="Share of a source that one walk may delete unasked.")
     slice_documents: PositiveInt = Field(64, description="Documents per slice at most.")
     slice_bytes: PositiveInt = Field(1024 * 1024, description="Bytes per slice at most; a larger document is alone.")
@@ -146,6 +161,16 @@ class Settings(BaseModel):
         None, description="Touched by dispatcher, worker and beat as long as they work; a health check reads its age."
     )
 
+    @field_validator("skip_traits")
+    @classmethod
+    def _names_traits(cls, value: str) -> str:
+        names = _names_in(value)
+        known = [trait.value for trait in Trait]
+        unknown = [name for name in names if name not in known]
+        if unknown and names != ["none"]:
+            raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(known)}, or none on its own")
+        return ",".join(names)
+
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Settings:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
@@ -153,6 +178,12 @@ class Settings(BaseModel):
         if self.embedder == "openai" and self.openai_api_key is None:
             raise ValueError("MOBIUS_EMBEDDER=openai needs OPENAI_API_KEY (any value, for endpoints without keys)")
         return self
+
+    @property
+    def policy(self) -> Policy:
+        """What is admitted as a document."""
+        traits = frozenset(trait for trait in Trait if trait.value in _names_in(self.skip_traits))
+        return Policy(max_file_bytes=self.max_file_bytes, skip_traits=traits)
 
     @property
     def broker_url(self) -> str:
@@ -177,6 +208,10 @@ class Settings(BaseModel):
                 f"DATABASE_URL, REDIS_URL and QDRANT_URL to your own services."
             )
         return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _names_in(value: str) -> list[str]:
+    return [name for part in value.split(",") if (name := part.strip().lower())]
 
 
 def with_database(redis_url: str, number: int) -> str:

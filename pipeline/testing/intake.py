@@ -14,6 +14,7 @@ from pipeline.intake import (
     AcceptedDeletion,
     AcceptedDocument,
     BrokenDocument,
+    FreshStatus,
     OpenRun,
     PlanSummary,
     PlanTakenOver,
@@ -73,6 +74,7 @@ class FakeIntake:
                 row.generation,
                 is_current=is_indexed and row.versions == versions,
                 is_in_flight=row.state is DocumentState.PENDING,
+                traits=None if row.traits is None else frozenset(row.traits),
             )
 
     def join(self, run: OpenRun, documents: Sequence[AcceptedDocument]) -> frozenset[str]:
@@ -119,13 +121,13 @@ class FakeIntake:
                 state.add_run_document(ended)
                 state.end(ended, Outcome.FAILED, error=item.error, message=message)
 
-    def refresh_stats(self, stats: Sequence[tuple[UUID, int, str]]) -> None:
+    def refresh_stats(self, stats: Sequence[FreshStatus]) -> None:
         """See the port."""
         with self.state.transaction() as state:
-            for key, generation, stat in stats:
-                row = state.documents.get(key)
-                if row is not None and row.generation == generation:
-                    state.documents[key] = replace(row, stat=stat)
+            for fresh in stats:
+                row = state.documents.get(fresh.document_id)
+                if row is not None and row.generation == fresh.generation:
+                    state.documents[row.id] = _refreshed(row, fresh)
 
     def close(self, run: OpenRun, summary: PlanSummary) -> None:
         """See the port.
@@ -191,11 +193,18 @@ def _accept(state: LedgerState, run: OpenRun, document: AcceptedDocument) -> Doc
         revision=document.revision,
         size=len(document.data),
         stat=document.stat,
+        traits=document.reading.trait_names,
+        newlines=document.reading.newlines.value,
         error="",
         message="",
         deleted_at=None,
     )
     return moved or row
+
+
+def _refreshed(row: DocumentRow, fresh: FreshStatus) -> DocumentRow:
+    reading = fresh.reading
+    return replace(row, stat=fresh.stat, traits=reading.trait_names, newlines=reading.newlines.value)
 
 
 def _add_slice(

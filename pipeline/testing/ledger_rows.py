@@ -76,6 +76,8 @@ class DocumentRow:
     error: str = ""
     message: str = ""
     deleted_at: float | None = None
+    traits: tuple[str, ...] | None = None
+    newlines: str = ""
 
 
 @dataclass(frozen=True, slots=True)

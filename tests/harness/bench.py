@@ -146,6 +146,8 @@ def _row(kind: type[Any], row: dict[str, Any]) -> Any:
 def _value(kind: type[Any], name: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return value.timestamp()
+    if isinstance(value, list):
+        return tuple(value)
     convert = _WORDS.get((kind, name))
     return convert(value) if convert is not None else value
 

@@ -17,7 +17,7 @@ from models.session import open_engine, transaction
 from models.sources import Sources
 from models.views import Views
 from pipeline.errors import ServiceUnavailable
-from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, SourceRef
+from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, FreshStatus, OpenRun, SourceRef
 from pipeline.types import (
     Claim,
     DocumentRef,
@@ -79,7 +79,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
     ),
     "accept_deletions": lambda engine: Intake(engine).accept_deletions(RUN, [AcceptedDeletion(uuid4(), 1)]),
     "record_broken": lambda engine: Intake(engine).record_broken(RUN, [BrokenDocument("a", "E", "", is_new=True)]),
-    "refresh_stats": lambda engine: Intake(engine).refresh_stats([(uuid4(), 1, "")]),
+    "refresh_stats": lambda engine: Intake(engine).refresh_stats([FreshStatus(uuid4(), 1, "")]),
     "close": lambda engine: Intake(engine).close(RUN, SUMMARY),
     "resolve": lambda engine: Sources(engine).resolve("tenant", "project", "source", "/root"),
     "scope_of": lambda engine: Sources(engine).scope_of("tenant", "project"),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from models.intake import Intake
 from models.sources import UPLOADED, Sources
-from pipeline.policy import Policy, Skip
+from pipeline.policy import Skip
 from tasks.planning import PlanOptions, plan_run
 from worker.api.schemas import SkippedFile, UploadAccepted
 from worker.api.services import ApiServices
@@ -48,7 +48,7 @@ def take_in(services: ApiServices, tenant: str, project: str, upload: Upload) ->
         ServiceUnavailable: Postgres does not answer.
     """
     settings = services.settings
-    files = UploadSource(upload.files, Policy(max_file_bytes=settings.max_file_bytes))
+    files = UploadSource(upload.files, settings.policy)
     try:
         ref = Sources(services.engine).resolve(tenant, project, upload.source, UPLOADED)
         options = PlanOptions(
@@ -56,6 +56,7 @@ def take_in(services: ApiServices, tenant: str, project: str, upload: Upload) ->
             priority=upload.priority,
             slice_documents=settings.slice_documents,
             slice_bytes=settings.slice_bytes,
+            skip_traits=settings.policy.skip_traits,
             patience=PATIENCE,
         )
         notes = _PlanNotes()

@@ -20,12 +20,11 @@ from worker.sources.file import FileSource
 _NOT_YET = "it is not ingested yet; `mobius ingest` does that"
 
 
-def why_not(path: str, sources: list[SourceRef], max_file_bytes: int) -> str:
+def why_not(path: str, sources: list[SourceRef], policy: Policy) -> str:
     """Say why a path is no document, by looking at the file as `mobius ingest` would."""
     real = os.path.realpath(path)
     if is_directory(real):
         return "it is a directory; name a file"
-    policy = Policy(max_file_bytes=max_file_bytes)
     around = innermost(sources, real)
     try:
         if around is None:

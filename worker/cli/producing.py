@@ -7,7 +7,6 @@ from uuid import UUID
 
 from models.intake import Intake
 from models.sources import Sources
-from pipeline.policy import Policy
 from pipeline.types import Priority
 from tasks.planning import PlanOptions, PlanReporter, plan_run
 from worker.cli.names import Names
@@ -29,7 +28,7 @@ def produce(
         TransientError: A service does not answer, or another producer does not finish with the same source.
     """
     settings = services.settings
-    policy = Policy(max_file_bytes=settings.max_file_bytes)
+    policy = settings.policy
     options = PlanOptions(
         versions=versions(services.model),
         priority=priority,
@@ -37,6 +36,7 @@ def produce(
         delete_share=settings.delete_share,
         slice_documents=settings.slice_documents,
         slice_bytes=settings.slice_bytes,
+        skip_traits=policy.skip_traits,
     )
     files = open_path(path, policy)
     try:

@@ -39,7 +39,7 @@ def why(
     if as_json:
         print_json(found)
     if not found:
-        reason = why_not(path, sources, services.settings.max_file_bytes)
+        reason = why_not(path, sources, services.settings.policy)
         note(f"{printable(path)} is no document of project {names.project}: {reason}")
         raise typer.Exit(EXIT_USAGE)
     for where in found if not as_json else ():
@@ -59,6 +59,9 @@ def _candidates(path: str, sources: list[SourceRef]) -> list[UUID]:
 def _print(where: Whereabouts) -> None:
     result(f"{printable(where.path)}  (project {where.project}, source {printable(where.source)})")
     result(f"  state        {where.state}, generation {where.generation}, indexed {where.indexed_generation}")
+    kinds = ", ".join(where.traits) or "none"
+    line_ends = f", line ends {where.newlines}" if where.newlines else ""
+    result(f"  read as      {where.language}, {where.encoding or 'not read yet'}{line_ends}; traits: {kinds}")
     result(f"  chunks       {where.chunks:,}")
     if where.run_id:
         result(f"  run          {where.run_id}")

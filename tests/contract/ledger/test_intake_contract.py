@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
 from harness.steps import Steps
 
 from pipeline.errors import storable
 from pipeline.identity import document_id, revision_of
-from pipeline.intake import AcceptedDeletion, BrokenDocument
+from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, FreshStatus
+from pipeline.parse.decode import Newlines
 from pipeline.plan import KnownDocument
+from pipeline.reading import Reading
 from pipeline.states import DocumentState
+from pipeline.traits import Trait
 from pipeline.types import Failure, Priority, Stage
 
 VERSIONS = "versions-1"
@@ -17,6 +23,10 @@ VERSIONS = "versions-1"
 
 def known(bench: Steps, versions: str = VERSIONS) -> dict[str, KnownDocument]:
     return {document.path: document for document in bench.intake.known_documents(bench.source, versions)}
+
+
+def fresh(document: UUID, *traits: Trait) -> FreshStatus:
+    return FreshStatus(document, 1, "1:2:3:4:5", Reading(frozenset(traits), Newlines.LF))
 
 
 # --- generations
@@ -183,15 +193,42 @@ def test_a_file_status_is_remembered_for_the_generation_it_was_seen_at(bench: St
     bench.ingest({"a.txt": "1", "b.txt": "1"})
     bench.ingest({"b.txt": "2"})
     ids = [bench.document(path) for path in ("a.txt", "b.txt")]
-    bench.intake.refresh_stats([(document, 1, "1:2:3:4:5") for document in ids])
+    bench.intake.refresh_stats([fresh(document) for document in ids])
     assert {path: document.stat for path, document in known(bench).items()} == {"a.txt": "1:2:3:4:5", "b.txt": None}
 
 
 def test_the_file_status_of_a_deleted_document_is_forgotten(bench: Steps) -> None:
     bench.ingest({"a.txt": "1"})
-    bench.intake.refresh_stats([(bench.document("a.txt"), 1, "1:2:3:4:5")])
+    bench.intake.refresh_stats([fresh(bench.document("a.txt"))])
     bench.delete("a.txt")
     assert bench.only_document().stat == ""
+
+
+# --- traits
+
+
+def test_what_kind_of_file_it_is_is_remembered_with_its_revision(bench: Steps) -> None:
+    for number, traits in enumerate([frozenset(), frozenset({Trait.GENERATED, Trait.TEST})]):
+        data = str(number).encode()
+        with bench.plan() as run:
+            document = AcceptedDocument("a.py", "python", data, revision_of(data), "", number == 0)
+            bench.intake.accept(run, [replace(document, reading=Reading(traits))])
+        assert known(bench)["a.py"].traits == traits
+
+
+def test_what_reading_an_unchanged_file_showed_replaces_its_traits(bench: Steps) -> None:
+    bench.ingest({"a.txt": "1"})
+    document = bench.document("a.txt")
+    bench.intake.refresh_stats([fresh(document, Trait.LOCK)])
+    assert known(bench)["a.txt"].traits == {Trait.LOCK}
+    bench.intake.refresh_stats([fresh(document)])
+    assert known(bench)["a.txt"].traits == frozenset()
+
+
+def test_a_file_that_could_never_be_read_has_no_known_traits(bench: Steps) -> None:
+    with bench.plan() as run:
+        bench.intake.record_broken(run, [BrokenDocument("a.txt", "Unreadable", "no", is_new=True)])
+    assert known(bench)["a.txt"].traits is None
 
 
 # --- known documents

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from pipeline.policy import Policy, Skip, SkipReason, is_private_key
+from pipeline.policy import SKIPPED_TRAITS, Policy, Skip, SkipReason, is_private_key
+from pipeline.traits import Trait
 
 POLICY = Policy(max_file_bytes=100)
 
@@ -89,6 +92,56 @@ def test_a_nul_byte_makes_a_file_binary_wherever_it_stands() -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "latin-1"])
 def test_text_in_another_encoding_is_not_binary(encoding: str) -> None:
     assert POLICY.judge_content("a", "naïve\n".encode(encoding)) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_not_binary(encoding: str) -> None:
+    assert POLICY.judge_content("a", "naïve text\n".encode(encoding)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "reason_then"),
+    [
+        ("web/package-lock.json", SkipReason.LOCK),
+        ("web/a.min.js", SkipReason.MINIFIED),
+        ("vendor/a.go", SkipReason.VENDORED),
+        ("a_pb2.py", SkipReason.GENERATED),
+        ("tests/test_a.py", SkipReason.TEST),
+    ],
+)
+def test_what_settings_skip_by_its_name_is_refused_before_it_is_read(path: str, reason_then: SkipReason) -> None:
+    everything, nothing = (replace(POLICY, skip_traits=frozenset(traits)) for traits in (Trait, ()))
+    assert reason(everything.judge_file(path, 1_000)) is reason_then
+    assert nothing.judge_file(path, 100) is None
+    assert nothing.judge_content(path, b"x") is None
+    assert (POLICY.judge_file(path, 1) is None) == (Trait(reason_then.value) not in SKIPPED_TRAITS)
+
+
+def test_minified_and_lock_files_are_skipped_by_default_and_nothing_else() -> None:
+    assert Policy().skip_traits == SKIPPED_TRAITS == {Trait.MINIFIED, Trait.LOCK}
+
+
+def test_what_settings_skip_by_its_content_is_refused_once_it_is_read() -> None:
+    policy = Policy(skip_traits=frozenset({Trait.GENERATED, Trait.MINIFIED}))
+    assert policy.judge_file("a.js", 5_000) is None
+    assert reason(policy.judge_content("a.js", b"f(a,b,c);" * 500)) is SkipReason.MINIFIED
+    assert reason(policy.judge_content("a.js", b"// @generated\n")) is SkipReason.GENERATED
+    assert policy.judge_content("a.js", b"// by hand\n") is None
+
+
+def test_a_secret_among_skipped_files_is_told_as_a_secret() -> None:
+    assert reason(Policy(skip_traits=frozenset(Trait)).judge_file("tests/.env", 1)) is SkipReason.SECRET
+
+
+def test_a_file_of_ten_megabytes_is_admitted_when_the_limit_is_raised() -> None:
+    data = b"x = 1\n" * (10 * 1024 * 1024 // 6)
+    assert reason(Policy().judge_content("a.py", data)) is SkipReason.TOO_LARGE
+    assert Policy(max_file_bytes=len(data)).judge_content("a.py", data) is None
+
+
+@pytest.mark.parametrize("trait", list(Trait))
+def test_every_trait_has_its_reason(trait: Trait) -> None:
+    assert "MOBIUS_SKIP_TRAITS" in SkipReason(trait.value).explanation
 
 
 def test_big_endian_utf_32_with_its_mark_is_not_binary() -> None:

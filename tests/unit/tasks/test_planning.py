@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 import pytest
 
 from pipeline.errors import ServiceUnavailable, Unreadable
 from pipeline.identity import document_id, revision_of
-from pipeline.intake import AcceptedDeletion, AcceptedDocument, BrokenDocument, OpenRun, PlanSummary, SourceRef
+from pipeline.intake import (
+    AcceptedDeletion,
+    AcceptedDocument,
+    BrokenDocument,
+    FreshStatus,
+    OpenRun,
+    PlanSummary,
+    SourceRef,
+)
 from pipeline.plan import Found, KnownDocument, WalkItem
 from pipeline.plan import Unreadable as UnreadablePath
 from pipeline.policy import Skip, SkipReason
+from pipeline.reading import reading_of
 from pipeline.sources import FileContent, Vanished
 from pipeline.types import Priority, Scope
 from tasks.planning import BATCH, PlanOptions, plan_run
@@ -61,7 +70,7 @@ class FakeIntake:
         self.slices: list[list[AcceptedDocument]] = []
         self.deletions: list[list[AcceptedDeletion]] = []
         self.broken: list[list[BrokenDocument]] = []
-        self.stats: list[list[tuple[UUID, int, str]]] = []
+        self.stats: list[list[FreshStatus]] = []
         self.summary: PlanSummary | None = None
         self.fault: Exception | None = None
 
@@ -92,7 +101,7 @@ class FakeIntake:
     def record_broken(self, run: OpenRun, broken: Sequence[BrokenDocument]) -> None:
         self.broken.append(list(broken))
 
-    def refresh_stats(self, stats: Sequence[tuple[UUID, int, str]]) -> None:
+    def refresh_stats(self, stats: Sequence[FreshStatus]) -> None:
         self.stats.append(list(stats))
 
     def close(self, run: OpenRun, summary: PlanSummary) -> None:
@@ -153,8 +162,29 @@ def files(**contents: bytes | Skip | Exception) -> ListedSource:
 def test_a_new_file_is_accepted() -> None:
     intake = FakeIntake()
     summary, _ = plan(intake, ListedSource([Found("a.py", OLD)], {"a.py": b"x = 1\n"}))
-    assert intake.accepted == [AcceptedDocument("a.py", "python", b"x = 1\n", revision_of(b"x = 1\n"), "", is_new=True)]
+    (accepted,) = intake.accepted
+    expected = AcceptedDocument("a.py", "python", b"x = 1\n", revision_of(b"x = 1\n"), "", is_new=True)
+    assert accepted == replace(expected, reading=reading_of("a.py", b"x = 1\n"))
     assert (summary.seen, summary.unchanged, summary.skipped, summary.withheld) == (1, 0, {}, 0)
+
+
+@pytest.mark.parametrize("traits", [frozenset({"minified"}), None])
+def test_a_document_of_a_kind_that_is_skipped_now_is_read_again_and_taken_out(traits: frozenset[str] | None) -> None:
+    skip = Skip("a.js", SkipReason.MINIFIED)
+    intake = FakeIntake(replace(known("a.js"), traits=traits), replace(known("b.js"), traits=frozenset({"test"})))
+    source = ListedSource([Found("a.js", OLD), Found("b.js", OLD)], {"a.js": skip})
+    summary, _ = plan(intake, source, skip_traits=frozenset({"minified", "lock"}))
+    assert source.reads == ["a.js"]
+    assert intake.deleted == [document_id(REF.id, "a.js")]
+    assert (summary.skipped, summary.unchanged) == ({"minified": 1}, 1)
+
+
+def test_taking_out_what_is_skipped_now_is_bound_by_the_deletion_guard() -> None:
+    intake = FakeIntake(replace(known("a.js"), traits=frozenset({"minified"})))
+    source = ListedSource([Found("a.js", OLD)], {"a.js": Skip("a.js", SkipReason.MINIFIED)})
+    summary, _ = plan(intake, source, skip_traits=frozenset({"minified"}))
+    assert (intake.deleted, summary.withheld) == ([], 1)
+    assert "--allow-delete" in summary.message
 
 
 def test_a_file_that_looks_as_it_did_is_not_even_read() -> None:
@@ -167,7 +197,7 @@ def test_a_file_that_was_touched_but_not_changed_only_gets_its_status_refreshed(
     intake = FakeIntake(known("a.py", b"same"))
     summary, _ = plan(intake, files(**{"a.py": b"same"}))
     assert intake.slices == []
-    assert intake.stats == [[(document_id(REF.id, "a.py"), 3, "")]]
+    assert intake.stats == [[FreshStatus(document_id(REF.id, "a.py"), 3, "", reading_of("a.py", b"same"))]]
     assert summary.unchanged == 1
 
 
@@ -178,7 +208,7 @@ def test_a_status_is_recorded_only_if_it_can_be_trusted() -> None:
 
     intake = FakeIntake(known("a.py", b"same"))
     plan(intake, Settled([Found("a.py", "new"), Found("b.py", "new")]))
-    assert intake.stats == [[(document_id(REF.id, "a.py"), 3, "4:1000:1000:1:1")]]
+    assert [fresh.stat for fresh in intake.stats[0]] == ["4:1000:1000:1:1"]
     assert intake.accepted[0].stat == "4:1000:1000:1:1"
 
 
