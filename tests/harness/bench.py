@@ -12,6 +12,7 @@ from harness.steps import SUMMARY, Files, Steps, following
 from sqlalchemy import update
 
 from models.base import Base
+from models.control import PostgresControl
 from models.intake import Intake
 from models.ledger import PostgresLedger
 from models.sources import Sources
@@ -46,6 +47,7 @@ class Bench(Steps, Database):
         Database.__init__(self, database_url)
         self.ledger = PostgresLedger(self.engine, max_attempts=max_attempts)
         self.intake = Intake(self.engine)
+        self.control = PostgresControl(self.engine)
         self.sources = Sources(self.engine)
         self.source = self.sources.resolve("tenant", "project", "source", "/root")
         Steps.__init__(self)
@@ -154,7 +156,9 @@ def _run(row: dict[str, Any]) -> RunRow:
     summary = PlanSummary(**{field.name: row[field.name] for field in fields(PlanSummary)})
     state = PlanState(row["plan_state"])
     priority = list(Priority)[row["priority"]]
-    return RunRow(row["id"], row["source_id"], priority, state, summary if state is PlanState.PLANNED else None)
+    closed = summary if state is PlanState.PLANNED else None
+    asked = [row[name].timestamp() if row[name] is not None else None for name in ("paused_at", "cancelled_at")]
+    return RunRow(row["id"], row["source_id"], priority, state, closed, *asked)
 
 
 def _chunk(row: dict[str, Any]) -> ChunkRow:

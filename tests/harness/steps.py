@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from signal import SIGSEGV
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from harness.eventful_index import EventfulIndex
 from harness.revisions import accepted
 from harness.stage_context import STAGES, stage_context
 
+from pipeline.control import Control
+from pipeline.crashes import Crash, killed_by
 from pipeline.identity import document_id
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, OpenRun, PlanSummary, SourceRef
 from pipeline.ports import Intake, Ledger
@@ -26,6 +29,8 @@ from pipeline.types import Claim, Priority, Stage, Token
 #: One slice's files: path to content.
 Files = Mapping[str, str | bytes]
 
+#: A process that left evidence against what it was at.
+CRASHED = killed_by(SIGSEGV, "File a.py, line 1")
 SUMMARY = PlanSummary(seen=0, unchanged=0, skipped={}, withheld=0, message="", is_complete=True)
 
 
@@ -34,6 +39,7 @@ class Steps(ABC):
 
     ledger: Ledger
     intake: Intake
+    control: Control
     source: SourceRef
 
     def __init__(self) -> None:
@@ -117,6 +123,10 @@ class Steps(ABC):
         """Let a claim's lease end now."""
         self.change("slices", claim.token.slice_id, lease_until=self.now() - 1.0)
 
+    def crash(self, claim: Claim, crash: Crash = CRASHED) -> None:
+        """Let the process that holds a claim end, seen by its parent, and the slice be due again at once."""
+        assert self.ledger.report_crash(claim.token, self.context.worker, crash, 0.0)
+
     def lose_messages(self) -> None:
         """Let every message that no worker has claimed yet be long overdue."""
         for row in self.slices():
@@ -126,6 +136,10 @@ class Steps(ABC):
     def wear_out(self, slice_id: UUID) -> None:
         """Let a slice have had all its attempts."""
         self.change("slices", slice_id, attempts=3)
+
+    def lose_often(self, slice_id: UUID) -> None:
+        """Let a slice have been lost so often that the next loss splits it."""
+        self.change("slices", slice_id, losses=2)
 
     # --- what must hold
 
