@@ -10,6 +10,8 @@ from pipeline.states import SliceEvent
 FLEET_PAUSED = "EXISTS (SELECT 1 FROM fleet_pauses)"
 #: Of a run that the statement calls ``r``.
 PAUSED = f"(r.paused_at IS NOT NULL OR {FLEET_PAUSED})"
+#: The word of ``pipeline.states.Hold`` for it.
+HOLD = f"CASE WHEN r.cancelled_at IS NOT NULL THEN 'cancelled' WHEN {PAUSED} THEN 'paused' ELSE '' END"
 #: The runs whose slices may not be sent. An array is made once, however many slices there are.
 PAUSED_RUNS = "ARRAY(SELECT id FROM runs WHERE paused_at IS NOT NULL)"
 

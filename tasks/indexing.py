@@ -47,6 +47,7 @@ def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
     failures += [_without_vectors(plan) for plan in plans if not _is_embedded(plan, vectors)]
     plans = [plan for plan in plans if _is_embedded(plan, vectors)]
     written = [(point_id, plan.document) for plan in plans for point_id in plan.touched]
+    context.stop_if_halted()
     try:
         _write(context, claim, plans, vectors)
         committed = context.ledger.commit_chunks(claim, plans, context.embedder.model, context.versions)
