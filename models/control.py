@@ -34,7 +34,7 @@ _NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 
 
 class PostgresControl:
-    """Implements ``pipeline.control.Control``."""
+    """Implements ``pipeline.ports.Control``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

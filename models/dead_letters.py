@@ -82,8 +82,8 @@ class DeadLetters:
         self._engine = engine
         self._values: dict[str, Any] = {"tenant": tenant, "project": project}
 
-    def list(self, *, limit: int, closed: bool = False) -> list[DeadLetterLine]:
-        """Return the latest first; with ``closed`` also those that are taken care of or overtaken."""
+    def latest(self, *, limit: int, closed: bool = False) -> list[DeadLetterLine]:
+        """Return dead letters, the latest first; with ``closed`` also those that are taken care of or overtaken."""
         with transaction(self._engine) as connection:
             return self._read(connection, None, limit=limit, closed=closed)
 

@@ -32,9 +32,9 @@ _STATE = (
 _RUNS = text(
     "SELECT r.*, (SELECT jsonb_object_agg(outcome, n) FROM (SELECT outcome, count(*) AS n FROM run_documents rd"
     " WHERE rd.run_id = r.id GROUP BY outcome) AS o) AS outcomes FROM (SELECT r.id, p.name AS project,"
-    f" s.name AS source, r.plan_state, r.withheld, r.created_at, {HOLD} AS hold FROM runs r JOIN sources s ON s.id = r.source_id"
-    " JOIN projects p ON p.id = s.project_id JOIN tenants t ON t.id = p.tenant_id WHERE t.name = :tenant"
-    " AND p.name = coalesce(CAST(:project AS text), p.name)"
+    f" s.name AS source, r.plan_state, r.withheld, r.created_at, {HOLD} AS hold FROM runs r"
+    " JOIN sources s ON s.id = r.source_id JOIN projects p ON p.id = s.project_id"
+    " JOIN tenants t ON t.id = p.tenant_id WHERE t.name = :tenant AND p.name = coalesce(CAST(:project AS text), p.name)"
     f" AND (CAST(:state AS text) IS NULL OR CAST(:state AS text) = {_STATE})"
     " AND (CAST(:at AS timestamptz) IS NULL OR (r.created_at, r.id) < (CAST(:at AS timestamptz), CAST(:id AS uuid)))"
     " ORDER BY r.created_at DESC, r.id DESC LIMIT :limit) AS r ORDER BY r.created_at DESC, r.id DESC"

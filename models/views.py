@@ -35,7 +35,8 @@ LISTED_ERRORS = 100
 
 _RUN = text(
     "SELECT r.id, p.name AS project, s.name AS source, r.plan_state, r.seen, r.unchanged, r.skipped, r.withheld,"
-    f" r.message, r.is_complete, {HOLD} AS hold, extract(epoch FROM coalesce((SELECT max(greatest(sl.finished_at, r.planned_at))"
+    f" r.message, r.is_complete, {HOLD} AS hold,"
+    " extract(epoch FROM coalesce((SELECT max(greatest(sl.finished_at, r.planned_at))"
     " FROM slices sl WHERE sl.run_id = r.id AND sl.finished_at IS NOT NULL), r.planned_at, now()) - r.created_at)"
     " AS seconds FROM runs r JOIN sources s ON s.id = r.source_id JOIN projects p ON p.id = s.project_id"
     " JOIN tenants t ON t.id = p.tenant_id WHERE r.id = :run AND t.name = :tenant"

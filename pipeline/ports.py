@@ -296,3 +296,33 @@ class Intake(Protocol):
 
     def close(self, run: OpenRun, summary: PlanSummary) -> None:
         """End the planning of a run."""
+
+
+class Control(Protocol):
+    """Cancels, pauses and resumes. Doing it twice changes nothing.
+
+    A request is a row in the ledger. Whoever sends, claims or holds a slice looks at it, so it holds for workers that
+    are down at the time as well.
+
+    Raises (every method about a run):
+        UnknownRun: The tenant has no such run.
+        RunEnded: It has ended, and not because of the same request.
+    """
+
+    def cancel(self, tenant: str, run_id: UUID) -> None:
+        """End a run: what it has not brought in yet stays as it was before."""
+
+    def pause(self, tenant: str, run_id: UUID) -> None:
+        """Let no worker begin a stage of a run; those at work stop where nothing paid for is lost."""
+
+    def resume(self, tenant: str, run_id: UUID) -> None:
+        """Let a paused run go on."""
+
+    def pause_fleet(self) -> None:
+        """Pause every run of every tenant, those still to come included."""
+
+    def resume_fleet(self) -> None:
+        """Let the fleet work again; a run that was paused by itself stays so."""
+
+    def is_fleet_paused(self) -> bool:
+        """Return whether the fleet is paused."""

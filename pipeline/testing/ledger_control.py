@@ -14,7 +14,7 @@ _UNFINISHED = frozenset({SliceState.READY, SliceState.DISPATCHED, SliceState.RUN
 
 
 class FakeControl:
-    """Implements ``pipeline.control.Control`` over the state of a `FakeLedger`."""
+    """Implements ``pipeline.ports.Control`` over the state of a `FakeLedger`."""
 
     def __init__(self, state: LedgerState) -> None:
         self.state = state

@@ -12,7 +12,6 @@ from harness.steps import SUMMARY, Files, Steps, following
 from sqlalchemy import update
 
 from models.base import Base
-from models.control import PostgresControl
 from models.intake import Intake
 from models.ledger import PostgresLedger
 from models.sources import Sources
@@ -47,7 +46,6 @@ class Bench(Steps, Database):
         Database.__init__(self, database_url)
         self.ledger = PostgresLedger(self.engine, max_attempts=max_attempts)
         self.intake = Intake(self.engine)
-        self.control = PostgresControl(self.engine)
         self.sources = Sources(self.engine)
         self.source = self.sources.resolve("tenant", "project", "source", "/root")
         Steps.__init__(self)

@@ -9,19 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from signal import SIGSEGV
 from typing import Any
 from uuid import UUID
 
 from harness.eventful_index import EventfulIndex
 from harness.revisions import accepted
-from harness.stage_context import STAGES, stage_context
+from harness.stage_context import CRASHED, STAGES, stage_context
 
-from pipeline.control import Control
-from pipeline.crashes import Crash, killed_by
+from pipeline.crashes import Crash
 from pipeline.identity import document_id
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, OpenRun, PlanSummary, SourceRef
-from pipeline.ports import Intake, Ledger
+from pipeline.ports import Control, Intake, Ledger
 from pipeline.testing import RecordingEmbedder
 from pipeline.testing.ledger_rows import ChunkRow, DeadLetterRow, DocumentRow, RunDocumentRow, RunRow, SliceRow
 from pipeline.types import Claim, Priority, Stage, Token
@@ -29,8 +27,6 @@ from pipeline.types import Claim, Priority, Stage, Token
 #: One slice's files: path to content.
 Files = Mapping[str, str | bytes]
 
-#: A process that left evidence against what it was at.
-CRASHED = killed_by(SIGSEGV, "File a.py, line 1")
 SUMMARY = PlanSummary(seen=0, unchanged=0, skipped={}, withheld=0, message="", is_complete=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
@@ -9,19 +10,21 @@ import typer
 
 from models.dead_letters import DeadLetters
 from pipeline.dead_letters import DeadLetterLine
-from worker.cli.names import JsonOption, TenantOption
+from worker.cli.names import JsonOption, TenantOption, checked
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.services import open_services
 
 app = typer.Typer(no_args_is_help=True, help="Show, retry and drop documents that were given up on.")
 
-#: More than anybody acts on one by one; `--all` means all the same, for it works in rounds of as many.
+#: Those that one transaction deals with; `--all` means more, in rounds.
 _MOST = 1_000
 
 IdsArgument = Annotated[
     list[UUID] | None, typer.Argument(help="Their ids; `mobius dead-letters list` shows them.", show_default=False)
 ]
-EveryProjectOption = Annotated[str | None, typer.Option("--project", help="Only this project; default: every one.")]
+EveryProjectOption = Annotated[
+    str | None, typer.Option("--project", help="Only this project; default: every one.", callback=checked)
+]
 AllOption = Annotated[bool, typer.Option("--all", help="All open ones, instead of ids.")]
 
 
@@ -34,7 +37,7 @@ def list_letters(
     as_json: JsonOption = False,
 ) -> None:
     """List open dead letters, the latest first."""
-    lines = _letters(tenant, project).list(limit=limit, closed=every)
+    lines = _letters(tenant, project).latest(limit=limit, closed=every)
     if as_json:
         print_json(lines)
         return
@@ -105,13 +108,18 @@ def _letters(tenant: str | None, project: str | None) -> DeadLetters:
     return DeadLetters(services.engine, tenant or services.settings.tenant, project)
 
 
-def _rounds(letters: DeadLetters, ids: list[UUID] | None, *, every: bool) -> list[list[UUID]]:
+def _rounds(letters: DeadLetters, ids: list[UUID] | None, *, every: bool) -> Iterator[list[UUID]]:
     if bool(ids) == every:
         raise typer.BadParameter("name the ids, or give --all")
     if ids:
-        return [ids]
-    found = [line.dead_letter_id for line in letters.list(limit=_MOST)]
-    return [found] if found else []
+        yield ids
+        return
+    last: list[UUID] = []
+    while found := [line.dead_letter_id for line in letters.latest(limit=_MOST)]:
+        if found == last:
+            return
+        yield found
+        last = found
 
 
 def _print(line: DeadLetterLine) -> None:

@@ -13,8 +13,7 @@ from harness.bench import Bench
 from harness.fake_bench import FakeBench
 from harness.steps import Steps
 
-from pipeline.control import Control
-from pipeline.ports import Intake, Ledger
+from pipeline.ports import Control, Intake, Ledger
 
 CLAIMS = [path for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__)]
 

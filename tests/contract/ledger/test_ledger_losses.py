@@ -7,7 +7,8 @@ from signal import SIGKILL
 from uuid import uuid4
 
 import pytest
-from harness.steps import CRASHED, Steps
+from harness.stage_context import CRASHED
+from harness.steps import Steps
 
 from pipeline.crashes import exited_with, killed_by, ran_out_of_time
 from pipeline.errors import TRACE_LENGTH, storable_trace

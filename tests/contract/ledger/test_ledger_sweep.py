@@ -7,7 +7,8 @@ from contextlib import suppress
 from uuid import UUID
 
 import pytest
-from harness.steps import CRASHED, Steps, following
+from harness.stage_context import CRASHED
+from harness.steps import Steps, following
 
 from pipeline.states import DocumentState, PlanState, SliceState
 from pipeline.types import Stage, Token

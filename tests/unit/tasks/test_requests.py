@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,6 @@ from uuid import UUID
 import pytest
 from billiard.common import human_status
 from billiard.exceptions import WorkerLostError
-from celery.worker import state
 from celery.worker.request import Request
 
 from pipeline.crashes import Crash
@@ -112,7 +110,7 @@ def test_what_a_stage_raised_it_has_recorded_itself(request_of_a_child: StageReq
 def test_children_that_end_because_their_worker_is_told_to_stop_are_not_reported(
     request_of_a_child: StageRequest, leases: FakeLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "should_terminate", os.EX_OK + 1)
+    monkeypatch.setattr("celery.worker.state.should_terminate", True)
     request_of_a_child.on_failure(lost(-11))
     request_of_a_child.on_timeout(False, 300.0)
     assert leases.crashes == []
