@@ -106,8 +106,8 @@ _ADD_DOCUMENTS = text(
 )
 # The slices are locked so that none ends between being found unfinished and being waited for.
 _UNFINISHED = text(
-    "SELECT s.id FROM slices s WHERE s.state NOT IN ('done', 'failed') AND s.id IN (SELECT rd.slice_id FROM"
-    " run_documents rd WHERE rd.document_id = ANY(CAST(:ids AS uuid[])) AND rd.outcome = 'pending')"
+    "SELECT s.id FROM slices s WHERE s.state NOT IN ('done', 'failed', 'cancelled') AND s.id IN (SELECT rd.slice_id"
+    " FROM run_documents rd WHERE rd.document_id = ANY(CAST(:ids AS uuid[])) AND rd.outcome = 'pending')"
     " ORDER BY s.id FOR SHARE"
 )
 _JOIN = text(

@@ -11,9 +11,10 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
+from models.pausing import PAUSED
 from models.session import transaction
 from models.transitions import document_move, slice_move
-from pipeline.errors import ClaimLost, storable
+from pipeline.errors import ClaimLost, storable, storable_trace
 from pipeline.states import DocumentEvent, SliceEvent
 from pipeline.types import Claim, Failure, Scope, Stage, Token
 
@@ -23,18 +24,19 @@ _CLAIM = text(
         sets="owner = :owner, worker = :worker, lease_until = now() + make_interval(secs => :lease),"
         " attempts = s.attempts + 1",
         source="runs r JOIN sources src ON src.id = r.source_id JOIN projects p ON p.id = src.project_id",
-        where="r.id = s.run_id AND s.id = :slice AND s.stage = :stage AND s.seq = :seq",
+        where=f"r.id = s.run_id AND s.id = :slice AND s.stage = :stage AND s.seq = :seq AND NOT ({PAUSED})",
         returning="s.run_id, r.source_id, p.id, p.tenant_id, s.attempts",
     )
 )
 _EXTEND = text(
     "UPDATE slices SET lease_until = now() + make_interval(secs => :lease) WHERE id = :slice AND owner = :owner"
 )
+_IS_HALTED = text(f"SELECT {PAUSED} FROM runs r WHERE r.id = :run")
 _HAND_BACK = text(
     slice_move(
         SliceEvent.HAND_BACK,
         sets="owner = NULL, lease_until = NULL, not_before = now() + make_interval(secs => :delay),"
-        " attempts = s.attempts - :forgiven, error = :error, message = :message",
+        " attempts = s.attempts - :forgiven, error = :error, message = :message, trace = :trace",
         where="s.id = :slice AND s.owner = :owner",
     )
 )
@@ -42,15 +44,15 @@ _FENCE = text("SELECT 1 FROM slices WHERE id = :slice AND owner = :owner FOR UPD
 _ADVANCE = text(
     slice_move(
         SliceEvent.ADVANCE,
-        sets="stage = :next, seq = s.seq + 1, owner = NULL, lease_until = NULL, attempts = 0, not_before = NULL,"
-        " dispatched_at = now(), error = '', message = ''",
+        sets="stage = :next, seq = s.seq + 1, owner = NULL, lease_until = NULL, attempts = 0, losses = 0,"
+        " not_before = NULL, dispatched_at = now(), error = '', message = '', trace = ''",
         where="s.id = :slice AND s.owner = :owner",
     )
 )
 _FINISH = text(
     slice_move(
         SliceEvent.FINISH,
-        sets="owner = NULL, lease_until = NULL, finished_at = now(), error = '', message = ''",
+        sets="owner = NULL, lease_until = NULL, finished_at = now(), error = '', message = '', trace = ''",
         where="s.id = :slice AND s.owner = :owner",
     )
 )
@@ -95,14 +97,22 @@ class Leases:
             values = {"slice": claim.token.slice_id, "owner": claim.owner, "lease": lease_seconds}
             return connection.execute(_EXTEND, values).rowcount == 1
 
-    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+    def is_halted(self, claim: Claim) -> bool:
+        """Return whether the claim's run, or the whole fleet, is paused."""
+        with transaction(self._engine) as connection:
+            return bool(connection.execute(_IS_HALTED, {"run": claim.run_id}).scalar())
+
+    def hand_back(
+        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+    ) -> bool:
         """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt.
 
         False if the claim was lost meanwhile, which is as good.
         """
         values = {**_owned(claim), "delay": delay_seconds, "forgiven": int(forgive), "error": error}
+        texts = {"message": storable(message), "trace": storable_trace(trace)}
         with transaction(self._engine) as connection:
-            return connection.execute(_HAND_BACK, {**values, "message": storable(message)}).rowcount == 1
+            return connection.execute(_HAND_BACK, {**values, **texts}).rowcount == 1
 
 
 def work_of(claim: Claim) -> dict[str, object]:

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, RowMapping, text
 
+from models.pausing import HOLD
 from pipeline.reconciliation import ReconciliationLine, ReconciliationState
 from pipeline.report import RunDocumentLine, RunLine
-from pipeline.states import Outcome, PlanState, RunState, run_state
+from pipeline.states import Hold, Outcome, PlanState, RunState, run_state
 
 #: The last row of a page of what is listed newest first: when it was made, and its id.
 Moment: TypeAlias = tuple[datetime, UUID]
@@ -22,16 +23,18 @@ Moment: TypeAlias = tuple[datetime, UUID]
 # What ``pipeline.states.run_state`` says, in SQL; a test holds the two against each other.
 _STATE = (
     "CASE WHEN r.plan_state = 'planning' THEN 'planning'"
-    " WHEN EXISTS (SELECT 1 FROM run_documents x WHERE x.run_id = r.id AND x.outcome = 'pending') THEN 'running'"
+    " WHEN EXISTS (SELECT 1 FROM run_documents x WHERE x.run_id = r.id AND x.outcome = 'pending')"
+    f" THEN CASE {HOLD} WHEN 'paused' THEN 'paused' ELSE 'running' END"
+    " WHEN r.cancelled_at IS NOT NULL THEN 'cancelled'"
     " WHEN EXISTS (SELECT 1 FROM run_documents x WHERE x.run_id = r.id AND x.outcome = 'failed') THEN 'failed'"
     " WHEN r.plan_state = 'interrupted' OR r.withheld > 0 THEN 'incomplete' ELSE 'succeeded' END"
 )
 _RUNS = text(
     "SELECT r.*, (SELECT jsonb_object_agg(outcome, n) FROM (SELECT outcome, count(*) AS n FROM run_documents rd"
     " WHERE rd.run_id = r.id GROUP BY outcome) AS o) AS outcomes FROM (SELECT r.id, p.name AS project,"
-    " s.name AS source, r.plan_state, r.withheld, r.created_at FROM runs r JOIN sources s ON s.id = r.source_id"
-    " JOIN projects p ON p.id = s.project_id JOIN tenants t ON t.id = p.tenant_id WHERE t.name = :tenant"
-    " AND p.name = coalesce(CAST(:project AS text), p.name)"
+    f" s.name AS source, r.plan_state, r.withheld, r.created_at, {HOLD} AS hold FROM runs r"
+    " JOIN sources s ON s.id = r.source_id JOIN projects p ON p.id = s.project_id"
+    " JOIN tenants t ON t.id = p.tenant_id WHERE t.name = :tenant AND p.name = coalesce(CAST(:project AS text), p.name)"
     f" AND (CAST(:state AS text) IS NULL OR CAST(:state AS text) = {_STATE})"
     " AND (CAST(:at AS timestamptz) IS NULL OR (r.created_at, r.id) < (CAST(:at AS timestamptz), CAST(:id AS uuid)))"
     " ORDER BY r.created_at DESC, r.id DESC LIMIT :limit) AS r ORDER BY r.created_at DESC, r.id DESC"
@@ -107,7 +110,7 @@ def _run_line(row: Row[Any]) -> RunLine:
         run_id=row.id,
         project=row.project,
         source=row.source,
-        state=run_state(PlanState(row.plan_state), outcomes, withheld=row.withheld > 0),
+        state=run_state(PlanState(row.plan_state), outcomes, withheld=row.withheld > 0, hold=Hold(row.hold)),
         documents=sum(outcomes.values()),
         failed=outcomes.get(Outcome.FAILED, 0),
         started_at=row.created_at,

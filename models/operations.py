@@ -26,7 +26,11 @@ class DeadLetter(Dated, Base):
     worker: Mapped[str]
     error: Mapped[str]
     message: Mapped[str]
+    #: Where the stage was when it failed the last time, as far as that is known.
+    trace: Mapped[str] = mapped_column(server_default="")
+    #: When an operator took care of it, and how: ``retried`` or ``dropped``.
     resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str] = mapped_column(server_default="")
 
 
 class Reconciliation(Dated, Base):

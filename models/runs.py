@@ -39,6 +39,19 @@ class Run(Dated, Base):
     withheld: Mapped[int] = mapped_column(BigInteger, server_default="0")
     message: Mapped[str] = mapped_column(server_default="")
     is_complete: Mapped[bool] = mapped_column(server_default="false")
+    #: What operators asked for; no slice of such a run is sent or claimed.
+    paused_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]
+
+
+class FleetPause(Base):
+    """There is one row, or none: then the fleet works."""
+
+    __tablename__ = "fleet_pauses"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    paused_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 class Slice(Dated, Base):
@@ -65,13 +78,16 @@ class Slice(Dated, Base):
     #: Which worker process holds it or held it last: ``host:pid``.
     worker: Mapped[str] = mapped_column(server_default="")
     lease_until: Mapped[datetime | None]
+    #: Ends of this stage that were the slice's doing, and ends that nothing speaks for: lost, not crashed.
     attempts: Mapped[int] = mapped_column(server_default="0")
+    losses: Mapped[int] = mapped_column(server_default="0")
     not_before: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     #: The last trouble, kept for `mobius why`; empty where there was none.
     error: Mapped[str] = mapped_column(server_default="")
     message: Mapped[str] = mapped_column(server_default="")
+    trace: Mapped[str] = mapped_column(server_default="")
     chunks_total: Mapped[int] = mapped_column(server_default="0")
     embedding_calls: Mapped[int] = mapped_column(server_default="0")
     embedding_inputs: Mapped[int] = mapped_column(server_default="0")

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, text
 
 from models.listings import read_runs
+from models.pausing import HOLD
 from models.session import transaction
 from pipeline.report import (
     ChunkCounts,
@@ -26,7 +27,7 @@ from pipeline.report import (
     SkipCount,
     Whereabouts,
 )
-from pipeline.states import Outcome, PlanState, RunState, run_state
+from pipeline.states import Hold, Outcome, PlanState, RunState, run_state
 from pipeline.types import Scope, Stage
 
 #: Errors that a report lists; the count is always exact.
@@ -34,11 +35,13 @@ LISTED_ERRORS = 100
 
 _RUN = text(
     "SELECT r.id, p.name AS project, s.name AS source, r.plan_state, r.seen, r.unchanged, r.skipped, r.withheld,"
-    " r.message, r.is_complete, extract(epoch FROM coalesce((SELECT max(greatest(sl.finished_at, r.planned_at))"
+    f" r.message, r.is_complete, {HOLD} AS hold,"
+    " extract(epoch FROM coalesce((SELECT max(greatest(sl.finished_at, r.planned_at))"
     " FROM slices sl WHERE sl.run_id = r.id AND sl.finished_at IS NOT NULL), r.planned_at, now()) - r.created_at)"
     " AS seconds FROM runs r JOIN sources s ON s.id = r.source_id JOIN projects p ON p.id = s.project_id"
     " JOIN tenants t ON t.id = p.tenant_id WHERE r.id = :run AND t.name = :tenant"
 )
+_PLAN = text(f"SELECT r.plan_state, r.withheld, {HOLD} AS hold FROM runs r WHERE r.id = :run")
 _OUTCOMES = text(
     "SELECT action, is_new, outcome, count(*) AS n FROM run_documents WHERE run_id = :run GROUP BY 1, 2, 3"
 )
@@ -65,6 +68,9 @@ _WHERE_IS = text(
     " d.generation, d.indexed_generation,"
     " (SELECT count(*) FROM chunks c WHERE c.document_id = d.id AND c.retired_at IS NULL) AS chunks,"
     " rd.run_id, rd.slice_id, rd.outcome, s.stage, s.state AS slice_state, s.attempts, s.worker, s.not_before,"
+    " (SELECT l.id FROM dead_letters l WHERE l.document_id = d.id AND l.generation = d.generation"
+    " AND l.resolved_at IS NULL LIMIT 1) AS dead_letter_id,"
+    f" CASE WHEN rd.outcome = 'pending' THEN (SELECT {HOLD} FROM runs r WHERE r.id = rd.run_id) END AS hold,"
     " coalesce(nullif(d.error, ''), nullif(rd.error, ''), s.error, '') AS error,"
     " coalesce(nullif(d.message, ''), nullif(rd.message, ''), s.message, '') AS message"
     " FROM documents d JOIN sources src ON src.id = d.source_id JOIN projects p ON p.id = d.project_id"
@@ -100,8 +106,7 @@ class Views:
     def progress(self, run_id: UUID) -> RunProgress | None:
         """Return how far a run is; None if there is no such run."""
         with transaction(self._engine) as connection:
-            plan = connection.execute(text("SELECT plan_state, withheld FROM runs WHERE id = :run"), {"run": run_id})
-            run = plan.one_or_none()
+            run = connection.execute(_PLAN, {"run": run_id}).one_or_none()
             if run is None:
                 return None
             rows = connection.execute(_PROGRESS, {"run": run_id}).all()
@@ -113,7 +118,7 @@ class Views:
             if row.outcome == Outcome.PENDING:
                 by_stage[row.stage] += row.n
         pending = outcomes.get(Outcome.PENDING, 0)
-        state = run_state(PlanState(run.plan_state), outcomes, withheld=run.withheld > 0)
+        state = _state(run, outcomes)
         finished = sum(outcomes.values()) - pending
         return RunProgress(state, pending, finished, by_stage, *(trouble or ("", "")))
 
@@ -172,7 +177,7 @@ def _report(connection: Connection, run: Row[Any], model: str) -> RunReport:
 
 
 def _state(run: Row[Any], outcomes: dict[Outcome, int]) -> RunState:
-    return run_state(PlanState(run.plan_state), outcomes, withheld=run.withheld > 0)
+    return run_state(PlanState(run.plan_state), outcomes, withheld=run.withheld > 0, hold=Hold(run.hold))
 
 
 def _documents(run: Row[Any], rows: Sequence[Row[Any]], outcomes: dict[Outcome, int]) -> DocumentCounts:
@@ -186,6 +191,7 @@ def _documents(run: Row[Any], rows: Sequence[Row[Any]], outcomes: dict[Outcome, 
         superseded=outcomes.get(Outcome.SUPERSEDED, 0),
         indexed=outcomes.get(Outcome.INDEXED, 0),
         failed=outcomes.get(Outcome.FAILED, 0),
+        cancelled=outcomes.get(Outcome.CANCELLED, 0),
     )
 
 
@@ -213,10 +219,17 @@ def _whereabouts(row: Row[Any]) -> Whereabouts:
         error=row.error,
         message=row.message,
         next_action=_next_action(row, pending=pending),
+        dead_letter_id=row.dead_letter_id,
     )
 
 
 def _next_action(row: Row[Any], *, pending: bool) -> str:
+    if row.dead_letter_id is not None:
+        return f"none: it is given up; `mobius dead-letters show {row.dead_letter_id}` says why, `retry` tries it again"
+    if row.state == "cancelled":
+        return "none: its run was cancelled; ingest it again"
+    if row.hold == Hold.PAUSED:
+        return f"none before `mobius runs resume {row.run_id}`, or `mobius resume` for the fleet"
     if not pending:
         return "none: repair the cause and ingest it again" if row.state == "failed" else "none"
     if row.slice_state == "ready" and row.not_before is not None:

@@ -26,6 +26,8 @@ from __future__ import annotations
 
 #: Characters of an error message that are kept.
 MESSAGE_LENGTH = 2_000
+#: Characters of a traceback that are kept: its end, where the error is.
+TRACE_LENGTH = 8_000
 
 
 class IngestError(Exception):
@@ -110,4 +112,13 @@ class ClaimLost(Exception):
 
 def storable(message: str) -> str:
     """Return a message that fits a text column: bounded, without the NUL and half surrogates that Postgres refuses."""
-    return message.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:MESSAGE_LENGTH]
+    return _plain(message)[:MESSAGE_LENGTH]
+
+
+def storable_trace(trace: str) -> str:
+    """Return the end of a traceback, made to fit a text column as a message is."""
+    return _plain(trace)[-TRACE_LENGTH:]
+
+
+def _plain(text: str) -> str:
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

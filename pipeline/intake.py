@@ -15,7 +15,7 @@ class SourceBusy(TransientError):
 
 
 class PlanTakenOver(TransientError):
-    """The connection that held the source was lost and its plan given up; what was accepted goes on; run it again."""
+    """The plan was given up: its run was cancelled, or its connection lost; `mobius runs` says which; run it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
+from pipeline.crashes import Crash
 from pipeline.intake import (
     AcceptedDeletion,
     AcceptedDocument,
@@ -189,8 +190,16 @@ class Ledger(Protocol):
     def extend(self, claim: Claim, lease_seconds: float) -> bool:
         """Extend the lease; False if it was taken over."""
 
-    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+    def is_halted(self, claim: Claim) -> bool:
+        """Return whether the claim's run, or the whole fleet, is paused: then the stage stops where it safely can."""
+
+    def hand_back(
+        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+    ) -> bool:
         """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt."""
+
+    def report_crash(self, token: Token, worker: str, crash: Crash, retry_seconds: float) -> bool:
+        """Take a slice back from a worker process that is gone; False if it held no claim on it any more."""
 
     def documents_to_parse(self, claim: Claim, version: int) -> Sequence[ParseWork]:
         """Return the slice's current revisions that have no outline of this version."""
@@ -241,14 +250,17 @@ class Ledger(Protocol):
     def strays(self, written: Iterable[tuple[UUID, DocumentRef]]) -> Sequence[Stray]:
         """Return which of these points no committed chunk stands for, in documents overtaken since."""
 
-    def take_ready(self, window: int, *, oldest_first: bool) -> Sequence[Token]:
-        """Mark ready slices as dispatched, within the window, and return their tokens."""
+    def take_ready(self, window: int, *, oldest_first: bool, queued: int = 0) -> Sequence[Token]:
+        """Mark ready slices as dispatched, within the window, and return their tokens; ``queued`` messages wait."""
 
     def put_back(self, token: Token) -> None:
         """Make a slice ready again whose message could not be sent."""
 
     def sweep(self, dispatch_timeout: float) -> Swept:
-        """Bring back slices whose lease expired or whose message was lost; give up on the exhausted ones."""
+        """Bring back slices whose lease expired or whose message was lost; end cancelled and exhausted ones."""
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
 
 
 class Source(Protocol):
@@ -304,3 +316,33 @@ class Intake(Protocol):
 
     def close(self, run: OpenRun, summary: PlanSummary) -> None:
         """End the planning of a run."""
+
+
+class Control(Protocol):
+    """Cancels, pauses and resumes. Doing it twice changes nothing.
+
+    A request is a row in the ledger. Whoever sends, claims or holds a slice looks at it, so it holds for workers that
+    are down at the time as well.
+
+    Raises (every method about a run):
+        UnknownRun: The tenant has no such run.
+        RunEnded: It has ended, and not because of the same request.
+    """
+
+    def cancel(self, tenant: str, run_id: UUID) -> None:
+        """End a run: what it has not brought in yet stays as it was before."""
+
+    def pause(self, tenant: str, run_id: UUID) -> None:
+        """Let no worker begin a stage of a run; those at work stop where nothing paid for is lost."""
+
+    def resume(self, tenant: str, run_id: UUID) -> None:
+        """Let a paused run go on."""
+
+    def pause_fleet(self) -> None:
+        """Pause every run of every tenant, those still to come included."""
+
+    def resume_fleet(self) -> None:
+        """Let the fleet work again; a run that was paused by itself stays so."""
+
+    def is_fleet_paused(self) -> bool:
+        """Return whether the fleet is paused."""

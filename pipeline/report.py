@@ -22,6 +22,7 @@ class DocumentCounts:
     superseded: int
     indexed: int
     failed: int
+    cancelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,8 @@ class Whereabouts:
     error: str
     message: str
     next_action: str
+    #: What was given up on, while nobody took care of it.
+    dead_letter_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class SliceState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class SliceEvent(StrEnum):
@@ -28,19 +29,26 @@ class SliceEvent(StrEnum):
     ADVANCE = "advance"
     FINISH = "finish"
     HAND_BACK = "hand_back"
+    CRASH = "crash"
     LEASE_EXPIRED = "lease_expired"
     NEVER_STARTED = "never_started"
+    HOLD = "hold"
     GIVE_UP = "give_up"
+    CANCEL = "cancel"
 
 
 class DocumentState(StrEnum):
-    """What is true of a document. INDEXED means: written to the index and read back."""
+    """What is true of a document. INDEXED means: written to the index and read back.
+
+    CANCELLED: its newest revision was not taken in, because its run was cancelled; what was indexed of it before is.
+    """
 
     PENDING = "pending"
     INDEXED = "indexed"
     FAILED = "failed"
     DELETING = "deleting"
     DELETED = "deleted"
+    CANCELLED = "cancelled"
 
 
 class DocumentEvent(StrEnum):
@@ -51,6 +59,7 @@ class DocumentEvent(StrEnum):
     INDEX = "index"
     FAIL = "fail"
     DELETE = "delete"
+    CANCEL = "cancel"
 
 
 class Outcome(StrEnum):
@@ -61,6 +70,7 @@ class Outcome(StrEnum):
     DELETED = "deleted"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
 
 
 class PlanState(StrEnum):
@@ -72,10 +82,12 @@ class PlanState(StrEnum):
 
 
 class RunState(StrEnum):
-    """What a run is, derived from its plan and the outcomes of its documents; never stored."""
+    """What a run is, derived from its plan, its outcomes and what operators asked for; never stored."""
 
     PLANNING = "planning"
     RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     INCOMPLETE = "incomplete"
@@ -88,8 +100,14 @@ SLICE_TRANSITIONS: Mapping[SliceEvent, tuple[frozenset[SliceState], SliceState]]
     SliceEvent.FINISH: (frozenset({SliceState.RUNNING}), SliceState.DONE),
     SliceEvent.HAND_BACK: (frozenset({SliceState.RUNNING}), SliceState.READY),
     SliceEvent.LEASE_EXPIRED: (frozenset({SliceState.RUNNING}), SliceState.READY),
+    SliceEvent.CRASH: (frozenset({SliceState.RUNNING}), SliceState.READY),
     SliceEvent.NEVER_STARTED: (frozenset({SliceState.DISPATCHED}), SliceState.READY),
+    SliceEvent.HOLD: (frozenset({SliceState.DISPATCHED}), SliceState.READY),
     SliceEvent.GIVE_UP: (frozenset({SliceState.READY, SliceState.RUNNING}), SliceState.FAILED),
+    SliceEvent.CANCEL: (
+        frozenset({SliceState.READY, SliceState.DISPATCHED, SliceState.RUNNING}),
+        SliceState.CANCELLED,
+    ),
 }
 
 _ANY_DOCUMENT = frozenset(DocumentState)
@@ -100,15 +118,26 @@ DOCUMENT_TRANSITIONS: Mapping[DocumentEvent, tuple[frozenset[DocumentState], Doc
     DocumentEvent.INDEX: (frozenset({DocumentState.PENDING}), DocumentState.INDEXED),
     DocumentEvent.FAIL: (frozenset({DocumentState.PENDING, DocumentState.DELETING}), DocumentState.FAILED),
     DocumentEvent.DELETE: (frozenset({DocumentState.DELETING}), DocumentState.DELETED),
+    DocumentEvent.CANCEL: (frozenset({DocumentState.PENDING, DocumentState.DELETING}), DocumentState.CANCELLED),
 }
 
 
-def run_state(plan: PlanState, outcomes: Mapping[Outcome, int], *, withheld: bool) -> RunState:
+class Hold(StrEnum):
+    """What an operator asked of a run. A cancelled run stays cancelled; the fleet's pause holds every other one."""
+
+    NONE = ""
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+def run_state(plan: PlanState, outcomes: Mapping[Outcome, int], *, withheld: bool, hold: Hold = Hold.NONE) -> RunState:
     """Derive a run's state. ``withheld``: its walk was partial against its will, or deletions wait for consent."""
     if plan is PlanState.PLANNING:
         return RunState.PLANNING
     if outcomes.get(Outcome.PENDING, 0):
-        return RunState.RUNNING
+        return RunState.PAUSED if hold is Hold.PAUSED else RunState.RUNNING
+    if hold is Hold.CANCELLED:
+        return RunState.CANCELLED
     if outcomes.get(Outcome.FAILED, 0):
         return RunState.FAILED
     if plan is PlanState.INTERRUPTED or withheld:

@@ -21,6 +21,7 @@ _AT_IT = {
 _OVER = {
     SliceState.DONE: "done: the slice has passed all stages",
     SliceState.FAILED: "given up: the slice was split or its document is a dead letter",
+    SliceState.CANCELLED: "cancelled: an operator ended its run",
 }
 
 

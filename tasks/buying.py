@@ -12,11 +12,14 @@ from pipeline.embed import halve, pack_calls
 from pipeline.errors import IngestError, InputRejected, TransientError
 from pipeline.stages import EmbeddingInput
 from pipeline.types import Claim, EmbeddingFault, Failure
-from tasks.base import StageContext
+from tasks.context import Halted, StageContext
 
 #: How long a worker slot waits for embeddings that another slice is buying, before it hands back (s).
 PATIENCE = 2.0
 _POLL = 0.1
+#: Calls after which it is asked whether to stop. Calls in flight are never broken off, for they are paid for; most
+#: slices need fewer.
+_ROUND = 16
 
 
 class BeingBoughtElsewhere(TransientError):
@@ -29,7 +32,7 @@ def buy_embeddings(
     """Return how many inputs were bought, and the documents whose input the provider refuses.
 
     Raises:
-        TransientError: The provider or the store asks to try later; what was bought until then is kept.
+        TransientError: The provider or the store asks to try later, or the run is paused; what was bought is kept.
         MisconfiguredError: The provider refuses the key or the model.
     """
     bought = 0
@@ -37,6 +40,9 @@ def buy_embeddings(
     wanted = set(inputs)
     deadline = time.monotonic() + PATIENCE
     while wanted:
+        if context.is_halted():
+            _keep(context, claim, inputs, rejected)
+            raise Halted
         reservation = context.ledger.reserve_embeddings(claim, context.embedder.model, sorted(wanted))
         if reservation.mine:
             refused = _buy(context, claim, {key: inputs[key] for key in sorted(reservation.mine)})
@@ -58,8 +64,12 @@ def _buy(context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingIn
     rejected: dict[bytes, IngestError] = dict(packed.rejected)
     calls = list(packed.calls)
     while calls:
+        if context.is_halted():
+            _keep(context, claim, inputs, rejected)
+            raise Halted
         faults: list[EmbeddingFault] = []
-        for reply in context.embedder.embed(calls):
+        batch, calls = calls[:_ROUND], calls[_ROUND:]
+        for reply in context.embedder.embed(batch):
             if isinstance(reply, EmbeddingFault):
                 faults.append(reply)
             else:
@@ -69,7 +79,7 @@ def _buy(context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingIn
         if len(refusals) < len(faults):
             _keep(context, claim, inputs, rejected)
             raise next(fault.error for fault in faults if not isinstance(fault.error, InputRejected))
-        calls = [half for fault in refusals if len(fault.call.hashes) > 1 for half in halve(fault.call)]
+        calls += [half for fault in refusals if len(fault.call.hashes) > 1 for half in halve(fault.call)]
     return rejected
 
 

@@ -53,6 +53,7 @@ def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
     plans = [plan for plan in plans if _is_embedded(plan, vectors)]
     written = [(point_id, plan.document) for plan in plans for point_id in plan.touched]
     texts = {item.document.id: (item.data, item.encoding) for item in work if item.data is not None}
+    context.stop_if_halted()
     try:
         _write(context, claim, plans, vectors, texts)
         committed = context.ledger.commit_chunks(claim, plans, context.embedder.model, context.versions)

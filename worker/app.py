@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.signals import after_task_publish, beat_init, heartbeat_sent, setup_logging, worker_init
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    heartbeat_sent,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_shutdown,
+)
 
 from tasks.base import IngestApp
 from worker.context import build_context
 from worker.observability.liveness import LifeSign
 from worker.observability.logs import configure_logs
+from worker.observability.memory import limit_memory
+from worker.observability.witness import FaultWitness
 from worker.settings import load_settings
 
 #: Seconds between two heartbeats of a worker at most; Celery's default is every two seconds.
 PULSE = 10.0
 
-app = IngestApp("mobius", build_context=lambda: build_context(load_settings()))
+witness = FaultWitness()
+app = IngestApp("mobius", build_context=lambda: build_context(load_settings()), witness=witness)
 app.config_from_object("celeryconfig")
 
 
@@ -28,6 +39,22 @@ def _configure_logs(**_kwargs: Any) -> None:
 @worker_init.connect
 def _show_worker_alive(**_kwargs: Any) -> None:
     LifeSign(load_settings().liveness_file).show_at_pulse(heartbeat_sent, PULSE)
+
+
+@worker_init.connect
+def _open_traces(**_kwargs: Any) -> None:
+    witness.open()
+
+
+@worker_shutdown.connect
+def _close_traces(**_kwargs: Any) -> None:
+    witness.close()
+
+
+@worker_process_init.connect
+def _begin_process(**_kwargs: Any) -> None:
+    limit_memory(load_settings().process_memory_bytes)
+    witness.begin_process()
 
 
 @beat_init.connect

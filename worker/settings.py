@@ -128,6 +128,11 @@ class Settings(BaseModel):
     )
     dispatch_window: PositiveInt = Field(8, description="Slices in flight at most: the backpressure.")
     max_attempts: PositiveInt = Field(5, description="Crashes of one slice's stage before it is split or given up.")
+    process_memory_bytes: int = Field(
+        2 * 1024**3,
+        ge=0,
+        description="Memory of its own that one worker process may have (bytes); what needs more fails. 0: no limit.",
+    )
     retry_seconds: PositiveFloat = Field(5.0, description="Delay before a slice with transient trouble is retried (s).")
     cpu_time_limit: PositiveInt = Field(300, description="Hard limit for one parse or chunk task (s).")
     io_time_limit: PositiveInt = Field(600, description="Hard limit for one embed or upsert task (s).")

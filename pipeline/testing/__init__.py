@@ -6,11 +6,13 @@ from pipeline.testing.fake_leases import FakeLeases, HandedBack
 from pipeline.testing.fake_reconciliation import FakeReconciliation
 from pipeline.testing.intake import FakeIntake
 from pipeline.testing.ledger import FakeLedger
+from pipeline.testing.ledger_control import FakeControl
 from pipeline.testing.memory_limiter import MemoryLimiter
 from pipeline.testing.recording_embedder import RecordingEmbedder
 from pipeline.testing.vectors import hashed_vector
 
 __all__ = [
+    "FakeControl",
     "FakeIndex",
     "FakeIntake",
     "FakeLeases",

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
+from pipeline.crashes import Crash
 from pipeline.errors import IngestError
 from pipeline.types import Claim, Scope, Token
 
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """Why a slice came back, when it is to be tried again, and whether it was an attempt."""
+    """Why a slice came back, when it is to be tried again, whether it was an attempt, and where it failed."""
 
     error: str
     message: str
     delay_seconds: float
     forgive: bool
+    trace: str = field(default="", compare=False)
 
 
 class FakeLeases:
     """Claims as in ``pipeline.ports.Ledger``: an offered token is good once, a claim until it is taken over.
 
     ``fault`` is raised by every call while it is set. ``extended`` counts the extensions that were granted.
+    ``is_paused`` says whether the run of every claim is.
     """
 
     def __init__(self) -> None:
         self.fault: IngestError | None = None
         self.handed_back: list[HandedBack] = []
         self.extended = 0
+        self.closed = 0
+        self.is_paused = False
+        self.crashes: list[tuple[Token, str, Crash]] = []
         self.scope = Scope(uuid4(), uuid4())
         self._offered: dict[Token, int] = {}
         self._owners: dict[UUID, UUID] = {}
@@ -57,13 +63,30 @@ class FakeLeases:
         self.extended += held
         return held
 
-    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+    def is_halted(self, claim: Claim) -> bool:  # noqa: ARG002  the port's
+        """See the port."""
+        self._answer()
+        return self.is_paused
+
+    def report_crash(self, token: Token, worker: str, crash: Crash, retry_seconds: float) -> bool:  # noqa: ARG002
+        """See the port."""
+        self._answer()
+        self.crashes.append((token, worker, crash))
+        return True
+
+    def close(self) -> None:
+        """See the port."""
+        self.closed += 1
+
+    def hand_back(
+        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+    ) -> bool:
         """See the port."""
         self._answer()
         held = self._holds(claim)
         if held:
             self.take_over(claim)
-            self.handed_back.append(HandedBack(error, message, delay_seconds, forgive))
+            self.handed_back.append(HandedBack(error, message, delay_seconds, forgive, trace))
         return held
 
     def _answer(self) -> None:

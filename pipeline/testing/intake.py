@@ -29,7 +29,7 @@ from pipeline.testing.ledger_state import LedgerState
 from pipeline.types import Action, Priority, Stage
 
 _GONE = frozenset({DocumentState.DELETED, DocumentState.DELETING})
-_ENDED = frozenset({SliceState.DONE, SliceState.FAILED})
+_ENDED = frozenset({SliceState.DONE, SliceState.FAILED, SliceState.CANCELLED})
 
 
 class FakeIntake:

@@ -35,12 +35,13 @@ from pipeline.states import Outcome
 from pipeline.testing.ledger_commits import CommitsInMemory
 from pipeline.testing.ledger_dispatch import DispatchInMemory
 from pipeline.testing.ledger_leases import LeasesInMemory
+from pipeline.testing.ledger_losses import LossesInMemory
 from pipeline.testing.ledger_rows import ChunkRow, DeadLetterRow, DocumentRow, SliceRow
 from pipeline.testing.ledger_stages import StagesInMemory
 from pipeline.testing.ledger_state import LedgerState
 
 
-class FakeLedger(LeasesInMemory, StagesInMemory, CommitsInMemory, DispatchInMemory):
+class FakeLedger(LeasesInMemory, StagesInMemory, CommitsInMemory, LossesInMemory, DispatchInMemory):
     """Implements ``pipeline.ports.Ledger``. ``clock`` returns seconds; leases, delays and timeouts go by it.
 
     Raises (every method):

@@ -82,6 +82,7 @@ class CommitsInMemory:
                 finished_at=state.clock(),
                 error="",
                 message="",
+                trace="",
             )
 
     def strays(self, written: Iterable[tuple[UUID, DocumentRef]]) -> list[Stray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
-from pipeline.errors import storable
+from pipeline.errors import storable, storable_trace
 from pipeline.states import SliceEvent
 from pipeline.testing.ledger_state import LedgerState
 from pipeline.types import Claim, Stage, Token
@@ -20,7 +20,7 @@ class LeasesInMemory:
         """See the port."""
         with self.state.transaction() as state:
             row = state.slices.get(token.slice_id)
-            if row is None or (row.stage, row.seq) != (token.stage, token.seq):
+            if row is None or (row.stage, row.seq) != (token.stage, token.seq) or state.is_paused(row.run_id):
                 return None
             owner, attempts = uuid4(), row.attempts + 1
             lease_until = state.clock() + lease_seconds
@@ -39,7 +39,14 @@ class LeasesInMemory:
             state.slices[row.id] = replace(row, lease_until=state.clock() + lease_seconds)
             return True
 
-    def hand_back(self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool) -> bool:
+    def is_halted(self, claim: Claim) -> bool:
+        """See the port."""
+        with self.state.transaction() as state:
+            return state.is_paused(claim.run_id)
+
+    def hand_back(
+        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+    ) -> bool:
         """See the port."""
         with self.state.transaction() as state:
             if not state.holds(claim):
@@ -54,6 +61,7 @@ class LeasesInMemory:
                 attempts=row.attempts - int(forgive),
                 error=error,
                 message=storable(message),
+                trace=storable_trace(trace),
             )
             return True
 
@@ -69,8 +77,10 @@ def advance(state: LedgerState, claim: Claim, following: Stage) -> None:
         owner=None,
         lease_until=None,
         attempts=0,
+        losses=0,
         not_before=None,
         dispatched_at=state.clock(),
         error="",
         message="",
+        trace="",
     )

@@ -17,13 +17,15 @@ from pipeline.upsert import CommittedChunk
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run; ``summary`` is None until its plan is closed."""
+    """A run; ``summary`` is None until its plan is closed. The times are those of an operator's requests."""
 
     id: UUID
     source_id: UUID
     priority: Priority
     plan_state: PlanState
     summary: PlanSummary | None = None
+    paused_at: float | None = None
+    cancelled_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,13 @@ class SliceRow:
     worker: str = ""
     lease_until: float | None = None
     attempts: int = 0
+    losses: int = 0
     not_before: float | None = None
     dispatched_at: float | None = None
     finished_at: float | None = None
     error: str = ""
     message: str = ""
+    trace: str = ""
     chunks_total: int = 0
     embedding_calls: int = 0
     embedding_inputs: int = 0
@@ -141,3 +145,4 @@ class DeadLetterRow:
     worker: str
     error: str
     message: str
+    trace: str = ""

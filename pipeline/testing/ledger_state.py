@@ -48,6 +48,7 @@ TABLES = (
     "models",
     "embeddings",
     "dead_letters",
+    "fleet_pauses",
 )
 
 
@@ -81,6 +82,8 @@ class LedgerState:
         self.embeddings: dict[tuple[UUID, bytes], EmbeddingRow] = {}
         #: In the order of their burial.
         self.dead_letters: dict[int, DeadLetterRow] = {}
+        #: When the fleet was paused, under 1; empty while it works.
+        self.fleet_pauses: dict[int, float] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[LedgerState]:
@@ -137,6 +140,10 @@ class LedgerState:
         if row is None or row.state is not SliceState.RUNNING or row.lease_until is None:
             return False
         return row.lease_until > self.clock()
+
+    def is_paused(self, run_id: UUID) -> bool:
+        """Return whether the run, or the whole fleet, is paused."""
+        return bool(self.fleet_pauses) or self.runs[run_id].paused_at is not None
 
     def release_embeddings(self, slice_id: UUID) -> None:
         """Forget what a slice had reserved and not bought."""

@@ -156,7 +156,9 @@ def _run(row: dict[str, Any]) -> RunRow:
     summary = PlanSummary(**{field.name: row[field.name] for field in fields(PlanSummary)})
     state = PlanState(row["plan_state"])
     priority = list(Priority)[row["priority"]]
-    return RunRow(row["id"], row["source_id"], priority, state, summary if state is PlanState.PLANNED else None)
+    closed = summary if state is PlanState.PLANNED else None
+    asked = [row[name].timestamp() if row[name] is not None else None for name in ("paused_at", "cancelled_at")]
+    return RunRow(row["id"], row["source_id"], priority, state, closed, *asked)
 
 
 def _chunk(row: dict[str, Any]) -> ChunkRow:

@@ -10,6 +10,7 @@ from sqlalchemy import event, select, text
 
 from models import documents, embeddings, operations, runs, tenancy
 from models.base import Base
+from models.control import PostgresControl
 from models.session import open_engine
 
 #: Imported for their tables.
@@ -21,6 +22,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url, pool_size=5)
+        self.control = PostgresControl(self.engine)
 
     def close(self) -> None:
         """Release the connections."""

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from harness.steps import Steps
 
 from pipeline.intake import SourceRef
-from pipeline.testing import FakeIntake, FakeLedger, ManualClock
+from pipeline.testing import FakeControl, FakeIntake, FakeLedger, ManualClock
 from pipeline.testing.ledger_rows import ChunkRow, DeadLetterRow, DocumentRow, RunDocumentRow, RunRow, SliceRow
 from pipeline.types import Scope
 
@@ -22,6 +22,7 @@ class FakeBench(Steps):
         self.memory = FakeLedger(clock=self.clock, max_attempts=max_attempts)
         self.ledger = self.memory
         self.intake = FakeIntake(self.memory)
+        self.control = FakeControl(self.memory.state)
         self.source = SourceRef(uuid4(), Scope(uuid4(), uuid4()), "tenant", "project", "source", "/root")
         super().__init__()
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from signal import SIGSEGV
+
 import tasks.ingest as stages
 from pipeline.chunk import ChunkBudget
+from pipeline.crashes import killed_by
 from pipeline.ports import Embedder, Index, Ledger
 from pipeline.types import Stage
 from tasks.base import StageContext, StagePolicy
 
 STAGES = {Stage.PARSE: stages.parse, Stage.CHUNK: stages.chunk, Stage.EMBED: stages.embed, Stage.UPSERT: stages.upsert}
+
+#: A process that left evidence against what it was at.
+CRASHED = killed_by(SIGSEGV, "File a.py, line 1")
 
 
 def stage_context(ledger: Ledger, index: Index, embedder: Embedder) -> StageContext:

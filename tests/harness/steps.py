@@ -14,11 +14,12 @@ from uuid import UUID
 
 from harness.eventful_index import EventfulIndex
 from harness.revisions import accepted
-from harness.stage_context import STAGES, stage_context
+from harness.stage_context import CRASHED, STAGES, stage_context
 
+from pipeline.crashes import Crash
 from pipeline.identity import document_id
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, OpenRun, PlanSummary, SourceRef
-from pipeline.ports import Intake, Ledger
+from pipeline.ports import Control, Intake, Ledger
 from pipeline.sparse import SPARSE_VERSION
 from pipeline.testing import RecordingEmbedder
 from pipeline.testing.ledger_rows import ChunkRow, DeadLetterRow, DocumentRow, RunDocumentRow, RunRow, SliceRow
@@ -35,6 +36,7 @@ class Steps(ABC):
 
     ledger: Ledger
     intake: Intake
+    control: Control
     source: SourceRef
 
     def __init__(self) -> None:
@@ -118,6 +120,10 @@ class Steps(ABC):
         """Let a claim's lease end now."""
         self.change("slices", claim.token.slice_id, lease_until=self.now() - 1.0)
 
+    def crash(self, claim: Claim, crash: Crash = CRASHED) -> None:
+        """Let the process that holds a claim end, seen by its parent, and the slice be due again at once."""
+        assert self.ledger.report_crash(claim.token, self.context.worker, crash, 0.0)
+
     def lose_messages(self) -> None:
         """Let every message that no worker has claimed yet be long overdue."""
         for row in self.slices():
@@ -127,6 +133,10 @@ class Steps(ABC):
     def wear_out(self, slice_id: UUID) -> None:
         """Let a slice have had all its attempts."""
         self.change("slices", slice_id, attempts=3)
+
+    def lose_often(self, slice_id: UUID) -> None:
+        """Let a slice have been lost so often that the next loss splits it."""
+        self.change("slices", slice_id, losses=2)
 
     # --- what must hold
 

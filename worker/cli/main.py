@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import IngestError
-from worker.cli import api, doctor, ingest, keys, queries, reconcile, searching, stack, why
+from worker.cli import api, control, dead_letters, doctor, ingest, keys, reconcile, runs, searching, stack, why
 from worker.cli.output import never_fail_on_a_character, note, printable, result
 from worker.cli.report import EXIT_USAGE
 
@@ -34,7 +34,6 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[..., None], ...] = (
     ingest.ingest,
     searching.search,
-    queries.runs,
     why.why,
     reconcile.reconcile,
     stack.up,
@@ -47,6 +46,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("pause")(control.pause_fleet)
+app.command("resume")(control.resume_fleet)
+app.add_typer(runs.app, name="runs")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")
 
 

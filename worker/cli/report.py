@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from models.views import Views
+from pipeline.control import UnknownRun
 from pipeline.errors import MisconfiguredError
 from pipeline.policy import SkipReason
 from pipeline.report import RunReport
@@ -16,10 +17,6 @@ from worker.embedding import versions
 #: Exit codes. Usage errors and everything that an operator must mend first are 2.
 EXIT_FAILED = 3
 EXIT_USAGE = 2
-
-
-class UnknownRun(MisconfiguredError):
-    """There is no such run; `mobius runs` lists the ones there are."""
 
 
 def report_of(services: Services, tenant: str, run_id: UUID) -> RunReport:
@@ -53,7 +50,7 @@ def require_same_versions(services: Services, run_id: UUID) -> None:
 
 def exit_code(report: RunReport) -> int:
     """Return what a run's state means to a script."""
-    if report.state is RunState.FAILED:
+    if report.state in {RunState.FAILED, RunState.CANCELLED}:
         return EXIT_FAILED
     return EXIT_USAGE if report.state is RunState.INCOMPLETE else 0
 
@@ -65,7 +62,7 @@ def print_report(report: RunReport) -> None:
     result(
         f"  documents  {documents.indexed:,} indexed ({documents.new:,} new, {documents.changed:,} changed), "
         f"{documents.unchanged:,} unchanged, {documents.deleted:,} deleted, {documents.superseded:,} superseded, "
-        f"{documents.failed:,} failed"
+        f"{documents.failed:,} failed" + (f", {documents.cancelled:,} cancelled" if documents.cancelled else "")
     )
     result(f"  chunks     {chunks.total:,}: {chunks.embedded:,} embedded, {chunks.reused:,} reused")
     result(f"  points     {points.written:,} written, {points.updated:,} updated, {points.deleted:,} deleted")

@@ -29,7 +29,7 @@ _NAMED = frozenset({SkipReason.SECRET, SkipReason.TOO_LARGE, SkipReason.SYMLINK_
 #: Lines about skips at most, so that a strange tree does not drown the rest.
 _SKIP_LINES = 20
 
-_ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.INCOMPLETE})
+_ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.INCOMPLETE, RunState.CANCELLED})
 
 #: What only an operator can mend: the errors of the domain, and those that adapters add (importing those is slow).
 MISCONFIGURATIONS = frozenset(
@@ -128,6 +128,10 @@ class _Trouble:
         """
         if progress != self._last:
             self._last, self._moved_at = progress, time.monotonic()
+        if progress.state is RunState.PAUSED:
+            self._tell(f"paused; `mobius runs resume {run_id}`, or `mobius resume` for the fleet, lets it go on")
+            self._moved_at = time.monotonic()
+            return
         if progress.error in MISCONFIGURATIONS and not self._patient:
             raise MisconfiguredError(
                 f"{progress.message}\nNothing is lost: run {run_id} goes on by itself when this is mended."

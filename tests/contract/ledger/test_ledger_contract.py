@@ -1,4 +1,4 @@
-"""The contract is complete: every method of the Ledger and the Intake is called by a claim that both kinds answer to.
+"""The contract is complete: every method of Ledger, Intake and Control is called by a claim that both kinds answer to.
 
 It reads the sources of the contract, so it holds whatever selection of tests runs and in whatever order.
 """
@@ -13,7 +13,7 @@ from harness.bench import Bench
 from harness.fake_bench import FakeBench
 from harness.steps import Steps
 
-from pipeline.ports import Intake, Ledger
+from pipeline.ports import Control, Intake, Ledger
 
 CLAIMS = [path for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__)]
 
@@ -32,7 +32,7 @@ def called_in(source: str, attribute: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(("port", "attribute"), [(Ledger, "ledger"), (Intake, "intake")])
+@pytest.mark.parametrize(("port", "attribute"), [(Ledger, "ledger"), (Intake, "intake"), (Control, "control")])
 def test_every_method_of_the_port_is_called_by_a_claim(port: type, attribute: str) -> None:
     called = {name for path in CLAIMS for name in called_in(path.read_text(), attribute)}
     assert methods_of(port) - called == set()

@@ -57,7 +57,8 @@ def test_both_runs_see_the_failure_of_what_they_wait_for_but_there_is_one_dead_l
     claim = bench.claim()
     ask_again(bench)
     for _ in range(3):
-        bench.expire(claim)
+        bench.crash(claim)
+        bench.pass_time(1.0)
         bench.ledger.sweep(60.0)
         tokens = bench.ledger.take_ready(100, oldest_first=True)
         if tokens:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from uuid import UUID
 
 import pytest
+from harness.stage_context import CRASHED
 from harness.steps import Steps, following
 
 from pipeline.states import DocumentState, PlanState, SliceState
@@ -15,13 +16,14 @@ from pipeline.work import Swept
 
 
 def wreck(bench: Steps, token: Token | None = None, times: int = 3) -> None:
-    """Let a slice's stage kill its worker so many times; the first token may be given."""
+    """Let a slice's stage crash so many times; the first token may be given."""
     for _ in range(times):
         claim = bench.claim(token)
-        bench.expire(claim)
+        bench.crash(claim)
         token = None
+        bench.pass_time(1.0)
         if claim.attempts < 3:
-            assert bench.ledger.sweep(60.0).expired == 1
+            assert not bench.ledger.sweep(60.0)
 
 
 def test_there_is_nothing_to_sweep_while_all_is_well(bench: Steps) -> None:
@@ -35,17 +37,18 @@ def test_there_is_nothing_to_sweep_while_all_is_well(bench: Steps) -> None:
     assert bench.snapshot() == before
 
 
-def test_an_expired_lease_brings_the_slice_back_with_its_attempt_counted(bench: Steps) -> None:
+def test_an_expired_lease_brings_the_slice_back_as_a_loss_and_no_attempt(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"})
     claim = bench.claim()
     bench.expire(claim)
     assert bench.ledger.sweep(60.0) == Swept(1, 0, 0, 0, 0)
     row = bench.only_slice()
-    assert (row.state, row.attempts, row.owner, row.lease_until) == (SliceState.READY, 1, None, None)
+    assert (row.state, row.attempts, row.losses) == (SliceState.READY, 0, 1)
+    assert (row.owner, row.lease_until, row.not_before) == (None, None, None)
     assert row.error == "LeaseExpired"
     assert row.message == "the worker host:1 stopped reporting while it held this slice"
     again = bench.claim()
-    assert (again.token.seq, again.attempts) == (claim.token.seq + 1, 2)
+    assert (again.token.seq, again.attempts) == (claim.token.seq + 1, 1)
 
 
 @pytest.mark.parametrize("stage", [Stage.PARSE, Stage.CHUNK, Stage.EMBED, Stage.UPSERT])
@@ -66,20 +69,19 @@ def test_a_message_that_never_arrived_is_sent_again_at_its_stage(bench: Steps, s
 def test_a_document_that_crashes_alone_becomes_a_dead_letter(bench: Steps) -> None:
     run = bench.ingest({"poison.txt": "text"})
     wreck(bench)
-    assert bench.ledger.sweep(60.0) == Swept(1, 0, 0, 1, 0)
+    assert bench.ledger.sweep(60.0) == Swept(0, 0, 0, 1, 0)
     assert bench.ledger.take_ready(100, oldest_first=False) == []
     assert bench.states() == {"poison.txt": ("failed", "failed")}
     (letter,) = bench.dead_letters()
     assert (letter.document_id, letter.run_id) == (bench.document("poison.txt"), run.id)
     assert (letter.generation, letter.stage, letter.attempts) == (1, Stage.PARSE, 3)
-    assert (letter.worker, letter.error) == ("host:1", "LeaseExpired")
+    assert (letter.worker, letter.error, letter.trace) == ("host:1", "ProcessCrashed", CRASHED.trace)
     assert bench.only_slice().state is SliceState.FAILED
     assert bench.only_slice().finished_at is not None
     (ended,) = bench.run_documents()
     assert ended.finished_at is not None
-    message = "the worker host:1 stopped reporting while it held this slice"
     for row in (letter, bench.only_document(), ended):
-        assert (row.error, row.message) == ("LeaseExpired", message)
+        assert (row.error, row.message) == (CRASHED.error, CRASHED.message)
 
 
 def test_an_attempt_short_of_the_limit_nothing_is_given_up(bench: Steps) -> None:
@@ -109,8 +111,8 @@ def test_an_exhausted_slice_is_split_so_that_only_the_culprit_is_given_up(bench:
     bench.ingest({name: f"text of {name}" for name in names})
     claim = bench.claim_at(stage)
     bench.wear_out(claim.token.slice_id)
-    bench.expire(claim)
-    assert bench.ledger.sweep(60.0) == Swept(1, 0, 1, 0, 0)
+    bench.crash(claim)
+    assert bench.ledger.sweep(60.0) == Swept(0, 0, 1, 0, 0)
 
     tokens = bench.ledger.take_ready(100, oldest_first=False)
     assert len(tokens) == len(names)
@@ -121,7 +123,7 @@ def test_an_exhausted_slice_is_split_so_that_only_the_culprit_is_given_up(bench:
             wreck(bench, by_path[name])
         else:
             bench.work(bench.claim_at(Stage.UPSERT, by_path[name]))
-    assert bench.ledger.sweep(60.0) == Swept(1, 0, 0, 1, 0)
+    assert bench.ledger.sweep(60.0) == Swept(0, 0, 0, 1, 0)
     assert bench.states() == {
         name: ("failed", "failed") if name == "poison.txt" else ("indexed", "indexed") for name in names
     }
@@ -134,7 +136,7 @@ def test_documents_that_had_ended_before_the_split_stay_as_they_ended(bench: Ste
     claim = bench.claim_at(Stage.CHUNK)
     assert bench.states()["binary.txt"] == ("failed", "failed")
     bench.wear_out(claim.token.slice_id)
-    bench.expire(claim)
+    bench.crash(claim)
     assert bench.ledger.sweep(60.0).split == 1
     assert sum(row.state is SliceState.READY for row in bench.slices()) == 2
     bench.finish()
@@ -152,7 +154,7 @@ def test_what_a_given_up_slice_had_reserved_is_released(bench: Steps) -> None:
     bench.ledger.register_model(bench.embedder.model, 1)
     bench.ledger.reserve_embeddings(claim, bench.embedder.model, [b"h" * 32])
     bench.wear_out(claim.token.slice_id)
-    bench.expire(claim)
+    bench.crash(claim)
     assert bench.ledger.sweep(60.0).given_up == 1
     assert bench.reserved() == set()
 
@@ -200,7 +202,7 @@ def test_several_sweeps_at_once_bring_each_slice_back_once(bench: Steps) -> None
     bench.ledger.take_ready(12, oldest_first=True)
     bench.lose_messages()
     for row in [row for row in bench.slices() if row.state is SliceState.RUNNING][:4]:
-        bench.wear_out(row.id)
+        bench.lose_often(row.id)
     swept: list[Swept] = []
     threads = [threading.Thread(target=lambda: swept.append(bench.ledger.sweep(60.0))) for _ in range(4)]
     for thread in threads:

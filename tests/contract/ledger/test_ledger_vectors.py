@@ -63,10 +63,11 @@ def test_a_slice_that_is_tried_again_reserves_its_own_again(bench: Steps, buyers
 def test_a_reservation_lives_as_long_as_the_lease_of_its_slice(bench: Steps, buyers: list[Claim], fate: str) -> None:
     first, second = buyers
     bench.ledger.reserve_embeddings(first, MODEL, [A])
-    if fate in {"lease over", "swept", "given up"}:
+    if fate in {"lease over", "swept"}:
         bench.expire(first)
     if fate == "given up":
         bench.wear_out(first.token.slice_id)
+        bench.crash(first)
     if fate in {"swept", "given up"}:
         bench.ledger.sweep(60.0)
     if fate == "handed back":

@@ -11,7 +11,7 @@ from harness.api import ApiDesk, problem
 from harness.revisions import functions
 
 from models.listings import read_runs
-from pipeline.states import Outcome, PlanState, RunState, run_state
+from pipeline.states import Hold, Outcome, PlanState, RunState, run_state
 
 
 def pages(desk: ApiDesk, path: str, limit: int, **params: Any) -> list[list[dict[str, Any]]]:
@@ -65,8 +65,17 @@ def test_the_state_filter_means_the_derived_state_in_every_case(desk: ApiDesk) -
     bench = desk.bench
     run = bench.ingest({"a.py": "x = 1\n"})
     outcomes: list[Outcome | None] = [None, *Outcome]
-    for plan, outcome, withheld in product(PlanState, outcomes, (0, 1)):
-        bench.rows("UPDATE runs SET plan_state = :plan, withheld = :withheld", plan=plan, withheld=withheld)
+    asked = {Hold.NONE: (False, False), Hold.PAUSED: (True, False), Hold.CANCELLED: (False, True)}
+    for plan, outcome, withheld, hold in product(PlanState, outcomes, (0, 1), Hold):
+        paused, cancelled = asked[hold]
+        bench.rows(
+            "UPDATE runs SET plan_state = :plan, withheld = :withheld, paused_at = CASE WHEN :paused THEN now() END,"
+            " cancelled_at = CASE WHEN :cancelled THEN now() END",
+            plan=plan,
+            withheld=withheld,
+            paused=paused,
+            cancelled=cancelled,
+        )
         bench.rows("DELETE FROM run_documents")
         if outcome is not None:
             bench.rows(
@@ -76,10 +85,10 @@ def test_the_state_filter_means_the_derived_state_in_every_case(desk: ApiDesk) -
                 document=bench.document("a.py"),
                 outcome=outcome,
             )
-        expected = run_state(plan, {outcome: 1} if outcome else {}, withheld=withheld > 0)
+        expected = run_state(plan, {outcome: 1} if outcome else {}, withheld=withheld > 0, hold=hold)
         with bench.engine.begin() as connection:
             found = [state for state in RunState if read_runs(connection, "tenant", limit=9, state=state)]
-        assert found == [expected], (plan, outcome, withheld)
+        assert found == [expected], (plan, outcome, withheld, hold)
 
 
 def test_a_runs_documents_are_paged_and_filtered_by_outcome(desk: ApiDesk) -> None:

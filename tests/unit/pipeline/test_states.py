@@ -9,6 +9,7 @@ from pipeline.states import (
     SLICE_TRANSITIONS,
     DocumentEvent,
     DocumentState,
+    Hold,
     Outcome,
     PlanState,
     RunState,
@@ -24,7 +25,7 @@ def test_every_event_has_its_row() -> None:
 
 
 def test_nothing_leads_out_of_the_end_of_a_slice() -> None:
-    ends = {SliceState.DONE, SliceState.FAILED}
+    ends = {SliceState.DONE, SliceState.FAILED, SliceState.CANCELLED}
     assert all(not origins & ends for origins, _ in SLICE_TRANSITIONS.values())
 
 
@@ -74,3 +75,24 @@ def test_a_runs_state_follows_from_its_plan_and_its_outcomes(
     plan: PlanState, outcomes: dict[Outcome, int], withheld: bool, state: RunState
 ) -> None:
     assert run_state(plan, outcomes, withheld=withheld) is state
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "hold", "state"),
+    [
+        ({Outcome.PENDING: 1, Outcome.FAILED: 1}, Hold.PAUSED, RunState.PAUSED),
+        ({Outcome.INDEXED: 1}, Hold.PAUSED, RunState.SUCCEEDED),
+        ({Outcome.PENDING: 1}, Hold.CANCELLED, RunState.RUNNING),
+        ({Outcome.CANCELLED: 1, Outcome.FAILED: 1}, Hold.CANCELLED, RunState.CANCELLED),
+        ({Outcome.INDEXED: 1}, Hold.CANCELLED, RunState.CANCELLED),
+    ],
+)
+def test_what_operators_asked_for_shows_in_a_runs_state(
+    outcomes: dict[Outcome, int], hold: Hold, state: RunState
+) -> None:
+    assert run_state(PlanState.PLANNED, outcomes, withheld=False, hold=hold) is state
+
+
+def test_a_document_can_be_cancelled_only_while_a_run_is_at_it() -> None:
+    at_it = {DocumentState.PENDING, DocumentState.DELETING}
+    assert DOCUMENT_TRANSITIONS[DocumentEvent.CANCEL] == (at_it, DocumentState.CANCELLED)

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
@@ -23,7 +24,8 @@ from pipeline.errors import (
 )
 from pipeline.testing import FakeLeases, HandedBack
 from pipeline.types import Claim, Stage, Token
-from tasks.base import MAX_DELAY, MISCONFIGURED_DELAY, IngestApp, StageContext, StageTask
+from tasks.base import MAX_DELAY, MISCONFIGURED_DELAY, IngestApp, OutOfMemory, StageContext, StageTask
+from tasks.witness import NO_WITNESS, NoWitness, Witness
 
 TOKEN = Token(UUID(int=1), Stage.EMBED, 3)
 MESSAGE = (str(TOKEN.slice_id), "embed", 3)
@@ -31,9 +33,9 @@ MESSAGE = (str(TOKEN.slice_id), "embed", 3)
 Body = Callable[[StageContext, Claim], dict[str, int]]
 
 
-def run(context: StageContext, body: Body) -> dict[str, int]:
+def run(context: StageContext, body: Body, witness: Witness = NO_WITNESS) -> dict[str, int]:
     """Deliver the message to a task whose stage is ``body``."""
-    app = IngestApp("test", build_context=lambda: context, set_as_current=False)
+    app = IngestApp("test", build_context=lambda: context, witness=witness, set_as_current=False)
     task = app.task(body, name="test.stage", base=StageTask, shared=False)
     result: dict[str, int] = task(*MESSAGE)
     return result
@@ -70,7 +72,8 @@ def test_a_current_message_runs_its_stage_under_a_claim(context: StageContext, l
 
     def body(given: StageContext, claim: Claim) -> dict[str, int]:
         seen.append(claim)
-        assert given is context
+        assert given.ledger is leases
+        assert not given.is_halted()
         assert structlog.contextvars.get_contextvars() == {
             "slice_id": str(TOKEN.slice_id),
             "stage": "embed",
@@ -148,6 +151,90 @@ def test_a_crash_is_an_attempt_and_every_one_waits_longer(
     with pytest.raises(ZeroDivisionError):
         run(context, raising(ZeroDivisionError("a bug")))
     assert leases.handed_back == [HandedBack("ZeroDivisionError", "a bug", delay, forgive=False)]
+
+
+def test_a_crash_is_handed_back_with_its_traceback_and_a_passing_fault_without(
+    context: StageContext, leases: FakeLeases
+) -> None:
+    for error in (ZeroDivisionError("a bug"), ServiceUnavailable("Qdrant")):
+        leases.offer(TOKEN)
+        with pytest.raises((ZeroDivisionError, Reject)):
+            run(context, raising(error))
+    crashed, waiting = (handed.trace for handed in leases.handed_back)
+    assert crashed.startswith("Traceback")
+    assert "in body" in crashed
+    assert crashed.rstrip().endswith("ZeroDivisionError: a bug")
+    assert waiting == ""
+
+
+def test_a_lack_of_memory_is_recorded_and_raised_as_what_celery_acknowledges(
+    context: StageContext, leases: FakeLeases
+) -> None:
+    leases.offer(TOKEN)
+    with pytest.raises(OutOfMemory):
+        run(context, raising(MemoryError()))
+    assert [handed.error for handed in leases.handed_back] == ["MemoryError"]
+
+
+def test_a_stage_is_witnessed_from_its_beginning_to_its_end(context: StageContext, leases: FakeLeases) -> None:
+    class Diary(NoWitness):
+        def __init__(self) -> None:
+            self.lines: list[object] = []
+
+        def begin_stage(self, seconds: float) -> None:
+            self.lines.append(seconds)
+
+        def end_stage(self) -> None:
+            self.lines.append("end")
+
+    diary = Diary()
+    for body in (nothing, raising(ZeroDivisionError())):
+        leases.offer(TOKEN)
+        with suppress(ZeroDivisionError):
+            run(context, body, witness=diary)
+    assert diary.lines == [54.0, "end"] * 2
+
+
+def test_a_stage_that_stops_for_a_pause_hands_back_at_once_and_without_an_attempt(
+    context: StageContext, leases: FakeLeases
+) -> None:
+    leases.offer(TOKEN)
+
+    def body(given: StageContext, claim: Claim) -> dict[str, int]:
+        given.stop_if_halted()
+        leases.is_paused = True
+        wait_until(given.is_halted)
+        given.stop_if_halted()
+        raise AssertionError("it went on")
+
+    with pytest.raises(Reject):
+        run(context, body)
+    assert [(handed.error, handed.delay_seconds, handed.forgive) for handed in leases.handed_back] == [
+        ("Halted", 0.0, True)
+    ]
+
+
+def test_a_stage_is_told_that_its_claim_was_taken_over(context: StageContext, leases: FakeLeases) -> None:
+    leases.offer(TOKEN)
+
+    def body(given: StageContext, claim: Claim) -> dict[str, int]:
+        leases.take_over(claim)
+        wait_until(given.is_halted)
+        given.stop_if_halted()
+        raise AssertionError("it went on")
+
+    with pytest.raises(Reject):
+        run(context, body)
+    assert leases.handed_back == []
+
+
+def test_a_passing_context_is_closed_after_the_block_and_never_kept(context: StageContext, leases: FakeLeases) -> None:
+    app = IngestApp("test", build_context=lambda: context, set_as_current=False)
+    with suppress(ZeroDivisionError), app.passing_context() as given:
+        assert given.ledger is leases
+        raise ZeroDivisionError
+    assert leases.closed == 1
+    assert app._contexts == {}
 
 
 def test_whoever_lost_its_claim_hands_nothing_back(context: StageContext, leases: FakeLeases) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from pipeline.crashes import exited_with
 from pipeline.errors import ServiceUnavailable
 from pipeline.identity import revision_of
 from pipeline.intake import AcceptedDocument, PlanSummary, SourceRef
@@ -50,11 +51,11 @@ def test_what_it_came_to_can_be_read(ledger: FakeLedger, clock: ManualClock) -> 
     (token,) = ledger.take_ready(8, oldest_first=False)
     claim = ledger.claim(token, "host:1", lease_seconds=60.0)
     assert claim is not None
-    clock.advance(61.0)
+    ledger.report_crash(token, "host:1", exited_with(3), 0.0)
     ledger.sweep(60.0)
     assert [row.state for row in ledger.documents()] == [DocumentState.FAILED]
     assert [row.state for row in ledger.slices()] == [SliceState.FAILED]
-    assert [row.error for row in ledger.dead_letters()] == ["LeaseExpired"]
+    assert [row.error for row in ledger.dead_letters()] == ["ProcessExited"]
     assert ledger.outcomes(claim.run_id) == {"a.py": Outcome.FAILED}
     assert ledger.chunks() == []
 
