@@ -10,13 +10,14 @@ from uuid import UUID
 from sqlalchemy import Engine, Row, text
 
 from models.session import transaction
+from pipeline.facts import chunk_facts_of
 from pipeline.parse.decode import text_of
 from pipeline.report import SearchHit
 from pipeline.types import Hit, Scope
 
 _CHUNKS = text(
     "SELECT c.id, d.path, c.start_line, c.end_line, d.language, c.kind, c.name, c.scope, c.start_byte, c.end_byte,"
-    " d.committed_revision, d.encoding FROM chunks c JOIN documents d ON d.id = c.document_id"
+    " d.committed_revision, d.encoding, c.facts FROM chunks c JOIN documents d ON d.id = c.document_id"
     " WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.retired_at IS NULL AND d.deleted_at IS NULL"
     " AND d.project_id = :project AND d.tenant_id = :tenant"
 )
@@ -54,4 +55,5 @@ def _hit(row: Row[Any], score: float, blobs: dict[bytes, bytes]) -> SearchHit:
         scope=tuple(row.scope),
         score=round(score, 6),
         text=source[row.start_byte : row.end_byte].decode(),
+        facts=None if row.facts is None else chunk_facts_of(row.facts),
     )

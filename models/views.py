@@ -62,7 +62,7 @@ _TROUBLE = text(
 )
 _WHERE_IS = text(
     "SELECT d.id, d.path, p.name AS project, src.name AS source, d.state, d.generation, d.indexed_generation,"
-    " (SELECT count(*) FROM chunks c WHERE c.document_id = d.id AND c.retired_at IS NULL) AS chunks,"
+    " (SELECT count(*) FROM chunks c WHERE c.document_id = d.id AND c.retired_at IS NULL) AS chunks, d.imports,"
     " rd.run_id, rd.slice_id, rd.outcome, s.stage, s.state AS slice_state, s.attempts, s.worker, s.not_before,"
     " coalesce(nullif(d.error, ''), nullif(rd.error, ''), s.error, '') AS error,"
     " coalesce(nullif(d.message, ''), nullif(rd.message, ''), s.message, '') AS message"
@@ -199,6 +199,7 @@ def _whereabouts(row: Row[Any]) -> Whereabouts:
         generation=row.generation,
         indexed_generation=row.indexed_generation,
         chunks=row.chunks,
+        imports=tuple(row.imports),
         run_id=row.run_id,
         slice_id=row.slice_id,
         stage=row.stage or "" if pending else "",

@@ -8,6 +8,7 @@ written that no committed chunk stands for: also when it was asleep past its lea
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from pipeline.chunk_codec import unpack_chunks
@@ -97,8 +98,9 @@ def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[Docu
             # Absent never reads as zero: without its chunk set nothing may be retired.
             failures.append(Failure(item.document.id, MalformedDocument.__name__, "its chunks are missing; run again"))
         else:
-            chunks = unpack_chunks(item.document, item.packed).chunks
-            plans.append(plan_document(item.document, chunks, item.committed, model, follows_gap=item.follows_gap))
+            made = unpack_chunks(item.document, item.packed)
+            plan = plan_document(item.document, made.chunks, item.committed, model, follows_gap=item.follows_gap)
+            plans.append(replace(plan, imports=made.imports))
     return plans, failures
 
 

@@ -13,14 +13,16 @@ from time import thread_time
 
 import tree_sitter
 
+from pipeline.facts import FileFacts
 from pipeline.parse.decode import decode
+from pipeline.parse.facts import collect_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
 from pipeline.parse.sections import nest_sections
 from pipeline.parse.walk import Walk
 from pipeline.types import Outline, OutlineNode
 
 #: Grows with every change to what the same bytes are outlined as, the grammars' versions included.
-OUTLINE_VERSION = 1
+OUTLINE_VERSION = 2
 
 #: A file with a larger share of its bytes inside error nodes is not in the language it claims.
 MAX_ERROR_SHARE = 0.3
@@ -41,7 +43,7 @@ _NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
-def parse(data: bytes, language: str) -> Outline:
+def parse(data: bytes, language: str, *, with_facts: bool = True) -> Outline:
     """Return the outline of a file's bytes; ``has_error`` also where the language's grammar could not be used.
 
     Raises:
@@ -52,8 +54,14 @@ def parse(data: bytes, language: str) -> Outline:
     known = language_of(language)
     tree = _syntax_tree(text.data, known)
     nodes: tuple[OutlineNode, ...] = ()
+    facts: FileFacts | None = None
     if tree is not None and _error_bytes(tree) <= MAX_ERROR_SHARE * len(text.data):
-        nodes = _nodes(tree, text.data, known)
+        walk = Walk(text.data, known)
+        nodes = tuple(walk.nodes(tree))
+        if with_facts:
+            facts = collect_facts(tree, text.data, known.name, nodes, walk.inner)
+        if known.headings:
+            nodes = tuple(nest_sections(nodes))
     return Outline(
         version=OUTLINE_VERSION,
         language=known.name,
@@ -61,12 +69,8 @@ def parse(data: bytes, language: str) -> Outline:
         length=len(text.data),
         has_error=known.module != "" and (tree is None or tree.root_node.has_error),
         nodes=nodes,
+        facts=facts,
     )
-
-
-def _nodes(tree: tree_sitter.Tree, data: bytes, language: Language) -> tuple[OutlineNode, ...]:
-    nodes = Walk(data, language).nodes(tree)
-    return tuple(nest_sections(nodes) if language.headings else nodes)
 
 
 def _syntax_tree(data: bytes, language: Language) -> tree_sitter.Tree | None:

@@ -99,6 +99,7 @@ DOCUMENT: dict[str, Any] = {
     "generation": 4,
     "indexed_generation": 3,
     "chunks": 7,
+    "imports": ["decimal", "shop.stock"],
     "run_id": _RUN_ID,
     "slice_id": _SLICE_ID,
     "stage": "embed",
@@ -146,6 +147,18 @@ SEARCH: dict[str, Any] = {
             "scope": ["Basket"],
             "score": 0.713204,
             "text": "def reserve(self, lines):\n    ...\n",
+            "facts": {
+                "symbol": "Basket.reserve",
+                "doc": "Hold what the lines name until the basket is paid for.",
+                "parameters": ["self", "lines"],
+                "returns": "None",
+                "decorators": [],
+                "complexity": 3,
+                "part": 1,
+                "parts": 1,
+                "references": ["hold", "Shortage"],
+                "has_error": False,
+            },
         }
     ]
 }

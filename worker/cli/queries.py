@@ -12,6 +12,7 @@ from models.sources import Sources
 from models.views import Views
 from pipeline.report import RunLine, SearchHit
 from tasks.searching import search as search_project
+from worker.cli.facts import describe_facts
 from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.report import exit_code, print_report, report_of
@@ -33,6 +34,9 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.", show_default=False, callback=_checked_query)],
     project: ProjectOption = None,
     limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many results.")] = 5,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also the documentation, parameters and uses of each result.")
+    ] = False,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,7 +52,7 @@ def search(
     if not hits:
         note("nothing found")
     for hit in hits:
-        _print_hit(hit)
+        _print_hit(hit, verbose=verbose)
 
 
 def runs(
@@ -93,10 +97,13 @@ def _list(lines: list[RunLine], *, as_json: bool) -> None:
         )
 
 
-def _print_hit(hit: SearchHit) -> None:
+def _print_hit(hit: SearchHit, *, verbose: bool) -> None:
     scope = " > ".join((*hit.scope, hit.name) if hit.name else hit.scope)
     where = f"{printable(hit.path)}:{hit.start_line}-{hit.end_line}"
     result(f"{where}  {hit.score:.3f}  {hit.kind}  {printable(scope)}".rstrip())
+    if verbose and hit.facts is not None:
+        for line in describe_facts(hit.facts):
+            result(f"    {printable(line)}")
     lines = hit.text.strip("\r\n").splitlines()
     for line in lines[:_SHOWN_LINES]:
         result(f"    {printable(line.expandtabs(4))}")

@@ -19,6 +19,9 @@ from worker.cli.output import note, print_json, printable, result
 from worker.cli.report import EXIT_USAGE
 from worker.cli.services import open_services
 
+#: Modules that people are shown; JSON has all of them.
+_SHOWN_IMPORTS = 10
+
 
 def why(
     path: Annotated[str, typer.Argument(help="A file, by its path in the source or on disk.", show_default=False)],
@@ -60,6 +63,9 @@ def _print(where: Whereabouts) -> None:
     result(f"{printable(where.path)}  (project {where.project}, source {printable(where.source)})")
     result(f"  state        {where.state}, generation {where.generation}, indexed {where.indexed_generation}")
     result(f"  chunks       {where.chunks:,}")
+    if where.imports:
+        more = f", and {len(where.imports) - _SHOWN_IMPORTS} more" if len(where.imports) > _SHOWN_IMPORTS else ""
+        result(f"  imports      {printable(', '.join(where.imports[:_SHOWN_IMPORTS]))}{more}")
     if where.run_id:
         result(f"  run          {where.run_id}")
     if where.stage:
