@@ -16,6 +16,7 @@ from pgvector.psycopg import register_vector
 from psycopg.types.json import Jsonb
 
 from benchmarks.services import START
+from pipeline.facts import facts_row
 from pipeline.types import Chunk, Claim, DocumentRef, Vector
 
 Connection = psycopg.Connection[Any]
@@ -28,7 +29,8 @@ _COLUMNS = {
     " indexed_generation int8, versions text",
     "chunks": "id uuid, document_id uuid, model_id uuid, generation int8, ordinal int4, kind text, name text,"
     " scope jsonb, metadata jsonb, start_byte int8, end_byte int8, parent_start int8, parent_end int8,"
-    " start_line int4, end_line int4, text_hash bytea, embed_hash bytea",
+    " start_line int4, end_line int4, text_hash bytea, embed_hash bytea,"
+    " facts jsonb",
     "embeddings": "model_id uuid, embed_hash bytea, vector vector",
 }
 COPIES = {table: dict(column.split() for column in columns.split(", ")) for table, columns in _COLUMNS.items()}
@@ -98,7 +100,8 @@ def chunk_row(document: DocumentRef, chunk: Chunk, model: UUID) -> tuple[Any, ..
     details = Jsonb({"scope_signatures": chunk.scope_signatures, "defines": chunk.defines}, json.dumps)
     what = (chunk.ordinal, chunk.kind, chunk.name, Jsonb(chunk.scope, json.dumps), details)
     span = (chunk.start, chunk.end, chunk.parent_start, chunk.parent_end, chunk.start_line, chunk.end_line)
-    return (chunk.id, document.id, model, 1, *what, *span, chunk.text_hash, chunk.embed_hash)
+    facts = None if chunk.facts is None else Jsonb(facts_row(chunk.facts), json.dumps)
+    return (chunk.id, document.id, model, 1, *what, *span, chunk.text_hash, chunk.embed_hash, facts)
 
 
 def embedding_rows(vectors: Mapping[bytes, Vector], model: UUID) -> list[tuple[Any, ...]]:

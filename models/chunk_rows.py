@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from pipeline.facts import chunk_facts_of, facts_row
 from pipeline.types import Chunk
 
 #: What a save writes besides the model, by column; the array of each is cast to this type.
@@ -29,6 +30,7 @@ _COLUMNS = {
     "end_line": "int",
     "text_hash": "bytea",
     "embed_hash": "bytea",
+    "facts": "jsonb",
 }
 _KEPT = frozenset({"id", "document_id"})
 _NAMES = ", ".join(_COLUMNS)
@@ -61,7 +63,8 @@ def _row_of(row: ChunkToSave) -> tuple[object, ...]:
     details = {"scope_signatures": chunk.scope_signatures, "defines": chunk.defines}
     labels = (chunk.ordinal, chunk.kind, chunk.name, json.dumps(chunk.scope), json.dumps(details))
     span = (chunk.start, chunk.end, chunk.parent_start, chunk.parent_end, chunk.start_line, chunk.end_line)
-    return (chunk.id, row.document_id, row.generation, *labels, *span, chunk.text_hash, chunk.embed_hash)
+    facts = None if chunk.facts is None else json.dumps(facts_row(chunk.facts))
+    return (chunk.id, row.document_id, row.generation, *labels, *span, chunk.text_hash, chunk.embed_hash, facts)
 
 
 def chunk_of(row: Row[Any]) -> Chunk:
@@ -82,4 +85,5 @@ def chunk_of(row: Row[Any]) -> Chunk:
         embed_hash=row.embed_hash,
         parent_start=row.start_byte if row.parent_start is None else row.parent_start,
         parent_end=row.end_byte if row.parent_end is None else row.parent_end,
+        facts=None if row.facts is None else chunk_facts_of(row.facts),
     )

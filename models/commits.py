@@ -8,6 +8,7 @@ once their points are verified gone, and ends the slice.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
@@ -47,9 +48,10 @@ _RETIRE = text(
 )
 _COMMIT_DOCUMENTS = text(
     "UPDATE documents d SET committed_generation = d.generation, committed_revision = d.revision,"
-    " versions = :versions, encoding = coalesce(cs.encoding, ''), updated_at = now() FROM documents x"
-    " LEFT JOIN chunk_sets cs ON cs.document_id = x.id AND cs.generation = x.generation"
-    " WHERE x.id = d.id AND d.id = ANY(CAST(:ids AS uuid[]))"
+    " versions = :versions, encoding = coalesce(cs.encoding, ''), imports = t.imports, updated_at = now()"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:imports AS jsonb[])) AS t(id, imports)"
+    " JOIN documents x ON x.id = t.id"
+    " LEFT JOIN chunk_sets cs ON cs.document_id = x.id AND cs.generation = x.generation WHERE x.id = d.id"
 )
 _COUNT_POINTS = text(
     "UPDATE slices SET points_written = points_written + :written, points_updated = points_updated + :updated"
@@ -202,7 +204,11 @@ def _write(
     retired = [chunk_id for plan in plans for chunk_id in plan.retired]
     if retired:
         connection.execute(_RETIRE, {"ids": retired})
-    connection.execute(_COMMIT_DOCUMENTS, {"versions": versions, "ids": [plan.document.id for plan in plans]})
+    documents = {
+        "ids": [plan.document.id for plan in plans],
+        "imports": [json.dumps(plan.imports) for plan in plans],
+    }
+    connection.execute(_COMMIT_DOCUMENTS, {"versions": versions, **documents})
     counts = {
         "slice": claim.token.slice_id,
         "written": sum(len(plan.writes) for plan in plans),

@@ -46,6 +46,8 @@ class Document(Dated, Base):
     committed_generation: Mapped[int] = mapped_column(BigInteger, server_default="0")
     committed_revision: Mapped[bytes | None] = mapped_column(LargeBinary)
     encoding: Mapped[str] = mapped_column(server_default="")
+    #: The modules that the committed revision imports, as it writes them.
+    imports: Mapped[list[str]] = mapped_column(JSONB, server_default="[]")
     indexed_generation: Mapped[int] = mapped_column(BigInteger, server_default="0")
     #: Versions of outline, chunker and header, and the model, that made the committed chunks.
     versions: Mapped[str] = mapped_column(server_default="")
@@ -110,5 +112,7 @@ class ChunkRow(Dated, Base):
     end_line: Mapped[int]
     text_hash: Mapped[bytes] = mapped_column(LargeBinary)
     embed_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    #: What ``pipeline.facts.facts_row`` writes; NULL where the language has no facts.
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
     retired_at: Mapped[datetime | None]

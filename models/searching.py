@@ -15,6 +15,7 @@ from sqlalchemy import Engine, Row, text
 from models.blobs import read_blobs
 from models.session import transaction
 from pipeline.chunk import count_newlines
+from pipeline.facts import chunk_facts_of
 from pipeline.parse.decode import text_of
 from pipeline.report import SearchHit
 from pipeline.types import Hit, Scope
@@ -24,7 +25,7 @@ MAX_EXPANDED = 16_384
 
 _CHUNKS = text(
     "SELECT c.id, c.document_id, d.path, c.start_line, c.end_line, d.language, c.kind, c.name, c.scope, c.start_byte,"
-    " c.end_byte, c.parent_start, c.parent_end, d.committed_revision, d.encoding, d.traits"
+    " c.end_byte, c.parent_start, c.parent_end, c.facts, d.committed_revision, d.encoding, d.traits"
     " FROM chunks c JOIN documents d ON d.id = c.document_id"
     " WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.retired_at IS NULL AND d.deleted_at IS NULL"
     " AND d.project_id = :project AND d.tenant_id = :tenant"
@@ -97,4 +98,5 @@ def _hit(row: Row[Any], score: float, span: _Span, blobs: dict[bytes, bytes]) ->
         score=round(score, 6),
         text=body.decode(),
         traits=tuple(row.traits or ()),
+        facts=None if row.facts is None else chunk_facts_of(row.facts),
     )

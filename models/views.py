@@ -65,7 +65,7 @@ _TROUBLE = text(
 )
 _WHERE_IS = text(
     "SELECT d.id, d.path, p.name AS project, src.name AS source, d.state, d.language, d.encoding, d.newlines, d.traits,"
-    " d.generation, d.indexed_generation,"
+    " d.generation, d.indexed_generation, d.imports,"
     " (SELECT count(*) FROM chunks c WHERE c.document_id = d.id AND c.retired_at IS NULL) AS chunks,"
     " rd.run_id, rd.slice_id, rd.outcome, s.stage, s.state AS slice_state, s.attempts, s.worker, s.not_before,"
     " (SELECT l.id FROM dead_letters l WHERE l.document_id = d.id AND l.generation = d.generation"
@@ -210,6 +210,7 @@ def _whereabouts(row: Row[Any]) -> Whereabouts:
         generation=row.generation,
         indexed_generation=row.indexed_generation,
         chunks=row.chunks,
+        imports=tuple(row.imports),
         run_id=row.run_id,
         slice_id=row.slice_id,
         stage=row.stage or "" if pending else "",

@@ -8,13 +8,15 @@ chunks everywhere, and an edit in one function leaves the chunks of the others a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.chunk_atoms import Atoms
+from pipeline.chunk_facts import describe_chunks, imported_modules
 from pipeline.chunk_labels import Label, label_chunks
 from pipeline.chunk_pack import Packing
 from pipeline.errors import MalformedDocument
+from pipeline.facts import ChunkFacts
 from pipeline.header import embedding_input
 from pipeline.identity import chunk_id, embed_hash, text_hash
 from pipeline.types import Chunk, ChunkSet, DocumentRef, Outline
@@ -57,14 +59,18 @@ def chunk(document: DocumentRef, text: bytes, outline: Outline, budget: ChunkBud
         raise MalformedDocument("The text to chunk is not UTF-8; decode the file first.") from exc
     atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
     ends = Packing(atoms, budget.max_bytes, budget.target_bytes).ends()
-    labels = label_chunks(text, outline.nodes, ends)
-    return ChunkSet(document, tuple(_chunks(document, text, ends, labels)))
+    labels = list(label_chunks(text, outline.nodes, ends))
+    facts = describe_chunks(text, outline, ends, labels)
+    chunks = tuple(_chunks(document, text, zip(ends, labels, facts, strict=True)))
+    return ChunkSet(document, chunks, imported_modules(text, outline))
 
 
-def _chunks(document: DocumentRef, text: bytes, ends: list[int], labels: Iterator[Label]) -> Iterator[Chunk]:
+def _chunks(
+    document: DocumentRef, text: bytes, described: Iterable[tuple[int, Label, ChunkFacts | None]]
+) -> Iterator[Chunk]:
     start, lines = 0, 0
     occurrences: Counter[bytes] = Counter()
-    for ordinal, (end, label) in enumerate(zip(ends, labels, strict=True)):
+    for ordinal, (end, label, facts) in enumerate(described):
         body = text[start:end]
         body_hash = text_hash(body)
         newlines = count_newlines(body)
@@ -86,6 +92,7 @@ def _chunks(document: DocumentRef, text: bytes, ends: list[int], labels: Iterato
             embed_hash=embed_hash(embedding_input(document.path, signatures, label.defines, body.decode())),
             parent_start=start if parent is None else parent.start,
             parent_end=end if parent is None else parent.end,
+            facts=facts,
         )
         occurrences[body_hash] += 1
         start, lines = end, lines + newlines

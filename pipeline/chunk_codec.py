@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import MalformedDocument
+from pipeline.facts import chunk_facts_of, facts_row
 from pipeline.identity import chunk_id
 from pipeline.types import Chunk, ChunkSet, DocumentRef
 
@@ -41,6 +42,8 @@ def pack_chunks(chunk_set: ChunkSet) -> bytes:
         "scope": [scopes.setdefault((chunk.scope, chunk.scope_signatures), len(scopes)) for chunk in chunks],
         "scopes": list(scopes),
         "defines": [chunk.defines for chunk in chunks],
+        "facts": [None if chunk.facts is None else facts_row(chunk.facts) for chunk in chunks],
+        "imports": chunk_set.imports,
         "hashes": b64encode(b"".join(chunk.text_hash + chunk.embed_hash for chunk in chunks)).decode(),
     }
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode())
@@ -62,7 +65,7 @@ def unpack_chunks(document: DocumentRef, payload: bytes) -> ChunkSet:
         columns = json.loads(zlib.decompress(payload))
         if columns["version"] != PAYLOAD_VERSION:
             raise MalformedDocument("The stored chunks are of another version; chunk the document again.")
-        return ChunkSet(document, tuple(_chunks(document, columns)))
+        return ChunkSet(document, tuple(_chunks(document, columns)), tuple(columns["imports"]))
     except (zlib.error, ValueError, KeyError, TypeError, IndexError) as exc:
         raise MalformedDocument("The stored chunks are damaged; chunk the document again.") from exc
 
@@ -80,10 +83,14 @@ def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
         columns["names"],
         columns["scope"],
         columns["defines"],
+        columns["facts"],
         _digests(columns["hashes"]),
         strict=True,
     )
-    for ordinal, end, (start_line, end_line), parent, kind, name, scope, defines, (text_hash, embed_hash) in rows:
+    for ordinal, end, (start_line, end_line), parent, kind, name, scope, defines, facts, (
+        text_hash,
+        embed_hash,
+    ) in rows:
         names, signatures = columns["scopes"][scope]
         parent_start, parent_end = parent or (start, end)
         yield Chunk(
@@ -102,6 +109,7 @@ def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
             embed_hash=embed_hash,
             parent_start=parent_start,
             parent_end=parent_end,
+            facts=None if facts is None else chunk_facts_of(facts),
         )
         occurrences[text_hash] += 1
         start = end

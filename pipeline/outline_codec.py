@@ -11,6 +11,7 @@ import zlib
 from typing import Any
 
 from pipeline.errors import MalformedDocument
+from pipeline.facts_codec import fact_columns, facts_of, steps, sums
 from pipeline.parse.parser import OUTLINE_VERSION
 from pipeline.types import Outline, OutlineNode
 
@@ -28,13 +29,14 @@ def pack_outline(outline: Outline) -> bytes:
         "length": outline.length,
         "has_error": outline.has_error,
         "count": len(nodes),
-        "starts": _steps([node.start for node in nodes]),
+        "starts": steps(node.start for node in nodes),
         "sizes": [node.end - node.start for node in nodes],
-        "depths": _steps([node.depth for node in nodes]),
+        "depths": steps(node.depth for node in nodes),
         "kinds": kinds,
         "kind": [index[node.kind] for node in nodes],
         "languages": languages,
         "language_of": [languages.index(node.language) for node in nodes] if len(languages) > 1 else [],
+        "facts": None if outline.facts is None else fact_columns(outline.facts, nodes),
         "named": {str(i): [node.name, node.signature] for i, node in enumerate(nodes) if node.name or node.signature},
     }
     return zlib.compress(json.dumps(columns, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
@@ -64,12 +66,23 @@ def _outline(columns: dict[str, Any]) -> Outline:
     named = {int(i): (str(name), str(signature)) for i, (name, signature) in columns["named"].items()}
     rows = zip(
         range(columns["count"]),
-        _sums(columns["starts"]),
+        sums(columns["starts"]),
         columns["sizes"],
-        _sums(columns["depths"]),
+        sums(columns["depths"]),
         columns["kind"],
         columns["language_of"] or [0] * columns["count"],
         strict=True,
+    )
+    nodes = tuple(
+        OutlineNode(
+            start,
+            start + size,
+            depth,
+            columns["kinds"][kind],
+            *named.get(i, ("", "")),
+            columns["languages"][language],
+        )
+        for i, start, size, depth, kind, language in rows
     )
     return Outline(
         version=columns["version"],
@@ -77,27 +90,6 @@ def _outline(columns: dict[str, Any]) -> Outline:
         encoding=str(columns["encoding"]),
         length=int(columns["length"]),
         has_error=bool(columns["has_error"]),
-        nodes=tuple(
-            OutlineNode(
-                start,
-                start + size,
-                depth,
-                columns["kinds"][kind],
-                *named.get(i, ("", "")),
-                columns["languages"][language],
-            )
-            for i, start, size, depth, kind, language in rows
-        ),
+        nodes=nodes,
+        facts=None if columns["facts"] is None else facts_of(columns["facts"], nodes),
     )
-
-
-def _steps(values: list[int]) -> list[int]:
-    return [value - before for before, value in zip([0, *values], values, strict=False)]
-
-
-def _sums(steps: list[int]) -> list[int]:
-    values, total = [], 0
-    for step in steps:
-        total += step
-        values.append(total)
-    return values

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from pipeline.facts import ChunkFacts
 from pipeline.states import RunState
 
 
@@ -117,7 +118,10 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A chunk that a search found. ``scope`` names the enclosing definitions from the outside in."""
+    """A chunk that a search found. ``scope`` names the enclosing definitions from the outside in.
+
+    ``facts`` is None where the language has none, or where the chunk was made before they were recorded.
+    """
 
     path: str
     start_line: int
@@ -129,6 +133,7 @@ class SearchHit:
     score: float
     text: str
     traits: tuple[str, ...] = ()
+    facts: ChunkFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,7 @@ class Whereabouts:
     generation: int
     indexed_generation: int
     chunks: int
+    imports: tuple[str, ...]
     run_id: UUID | None
     slice_id: UUID | None
     stage: str

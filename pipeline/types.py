@@ -13,6 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from pipeline.errors import IngestError
+from pipeline.facts import ChunkFacts, FileFacts
 from pipeline.sparse import SparseVector
 
 #: A vector as packed little-endian float32, ``4 * dims`` bytes long.
@@ -126,7 +127,7 @@ class Outline:
     """What parse leaves for chunk: serialisable, versioned, ordered by ``start``.
 
     ``length`` is the text's size in bytes; nodes need not cover it (white space and punctuation between them
-    belong to no node), they only never overlap except by nesting.
+    belong to no node), they only never overlap except by nesting. ``facts`` is None where the language has none.
     """
 
     version: int
@@ -135,6 +136,7 @@ class Outline:
     length: int
     has_error: bool
     nodes: tuple[OutlineNode, ...]
+    facts: FileFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +165,19 @@ class Chunk:
     embed_hash: bytes
     parent_start: int
     parent_end: int
+    facts: ChunkFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkSet:
-    """All chunks of one document at one generation: the output of the chunk stage. Zero chunks is a valid set."""
+    """All chunks of one document at one generation: the output of the chunk stage. Zero chunks is a valid set.
+
+    ``imports`` are the modules that the document imports, as it writes them.
+    """
 
     document: DocumentRef
     chunks: tuple[Chunk, ...]
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ class CommittedChunk:
 class DocumentPlan:
     """What to do for one document.
 
-    ``writes`` get a new point, ``moves`` a new payload, ``shifts`` only a new span in the ledger (with the
+    ``writes`` get a new point, ``moves`` a new payload, ``shifts`` only a new row in the ledger (with the
     generation that their point keeps), ``retired`` are to be deleted. Chunks in none of them stay as they are.
+    ``imports`` are what the document imports.
     """
 
     document: DocumentRef
@@ -47,6 +48,7 @@ class DocumentPlan:
     moves: tuple[Chunk, ...] = ()
     shifts: tuple[tuple[Chunk, int], ...] = ()
     retired: tuple[UUID, ...] = ()
+    imports: tuple[str, ...] = ()
 
     @property
     def touched(self) -> tuple[UUID, ...]:

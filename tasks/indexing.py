@@ -8,6 +8,7 @@ written that no committed chunk stands for: also when it was asleep past its lea
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from pipeline.chunk_codec import unpack_chunks
@@ -105,9 +106,10 @@ def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[Docu
             message = "its chunks or its bytes are missing; run again"
             failures.append(Failure(item.document.id, MalformedDocument.__name__, message))
         else:
-            chunks = unpack_chunks(item.document, item.packed).chunks
+            made = unpack_chunks(item.document, item.packed)
             is_rewrite = item.follows_gap or not writes_like(item.versions, context.versions)
-            plans.append(plan_document(item.document, chunks, item.committed, model, is_rewrite=is_rewrite))
+            plan = plan_document(item.document, made.chunks, item.committed, model, is_rewrite=is_rewrite)
+            plans.append(replace(plan, imports=made.imports))
     return plans, failures
 
 

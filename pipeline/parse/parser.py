@@ -14,8 +14,10 @@ from time import thread_time
 
 import tree_sitter
 
+from pipeline.facts import FileFacts
 from pipeline.parse.decode import decode
 from pipeline.parse.embedded import find_pieces, graft
+from pipeline.parse.facts import collect_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
 from pipeline.parse.limits import MAX_GROWTH_BYTES, is_too_much, resident_bytes
 from pipeline.parse.sections import nest_sections
@@ -44,7 +46,7 @@ _WINDOW = 65_536
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
-def parse(data: bytes, language: str) -> Outline:
+def parse(data: bytes, language: str, *, with_facts: bool = True) -> Outline:
     """Return the outline of a file's bytes; ``has_error`` also where the language's grammar could not be used on it.
 
     A language whose grammar is not installed is outlined like text, without an error: the file may well be right.
@@ -57,9 +59,9 @@ def parse(data: bytes, language: str) -> Outline:
     known = language_of(language)
     tree = _syntax_tree(text.data, known, _Patience(len(text.data)))
     nodes: Sequence[OutlineNode] = ()
+    facts: FileFacts | None = None
     if tree is not None and _error_bytes(tree) <= MAX_ERROR_SHARE * len(text.data):
-        nodes = _nodes(tree, text.data, known)
-        nodes = _with_embedded(nodes, tree, text.data, known) if known.embedded else nodes
+        nodes, facts = _contents(tree, text.data, known, with_facts=with_facts)
     return Outline(
         version=OUTLINE_VERSION,
         language=known.name,
@@ -67,7 +69,20 @@ def parse(data: bytes, language: str) -> Outline:
         length=len(text.data),
         has_error=grammar_of(known.name) is not None and (tree is None or tree.root_node.has_error),
         nodes=tuple(nodes),
+        facts=facts,
     )
+
+
+def _contents(
+    tree: tree_sitter.Tree, data: bytes, language: Language, *, with_facts: bool
+) -> tuple[Sequence[OutlineNode], FileFacts | None]:
+    """Return the outline's nodes and facts; code inside a document brings nodes only."""
+    if language.embedded:
+        return _with_embedded(_nodes(tree, data, language), tree, data, language), None
+    walk = Walk(data, language)
+    nodes = walk.nodes(tree)
+    facts = collect_facts(tree, data, language.name, nodes, walk.inner) if with_facts else None
+    return (nest_sections(nodes) if language.headings else nodes), facts
 
 
 def _nodes(tree: tree_sitter.Tree, data: bytes, language: Language) -> list[OutlineNode]:

@@ -51,6 +51,8 @@ class Walk:
         self._data = data
         self._language = language
         self._nodes: list[OutlineNode] = []
+        #: The span of the definition proper, by the index of the node that wraps it.
+        self.inner: dict[int, tuple[int, int]] = {}
         self._leaf_kinds = (
             dict.fromkeys(language.comments, "comment")
             | dict.fromkeys(language.decorators, "decorator")
@@ -90,6 +92,8 @@ class Walk:
         if definition is not None:
             kind, name, signature, inner_span = definition
             frame.last = -1
+            if inner_span is not None:
+                self.inner[len(self._nodes)] = inner_span
             self._nodes.append(OutlineNode(start, end, frame.depth, kind, name, signature))
             if not self._is_deep(node, frame) and kind not in self._language.containers:
                 return None

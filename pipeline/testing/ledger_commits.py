@@ -117,6 +117,7 @@ def _commit(state: LedgerState, plan: DocumentPlan, model: UUID, versions: str) 
         committed_revision=document.revision,
         versions=versions,
         encoding=chunks.encoding if chunks is not None else "",
+        imports=plan.imports,
     )
 
 

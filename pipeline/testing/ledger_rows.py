@@ -75,6 +75,7 @@ class DocumentRow:
     committed_generation: int = 0
     committed_revision: bytes | None = None
     encoding: str = ""
+    imports: tuple[str, ...] = ()
     indexed_generation: int = 0
     versions: str = ""
     error: str = ""

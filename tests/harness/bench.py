@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from harness.database import Database
+from harness.ledger_rows import CHUNKS, chunk_row, ledger_row, run_row
 from harness.steps import SUMMARY, Files, Steps, following
 from sqlalchemy import update
 
@@ -15,28 +15,12 @@ from models.base import Base
 from models.intake import Intake
 from models.ledger import PostgresLedger
 from models.sources import Sources
-from pipeline.intake import PlanSummary, SourceRef
-from pipeline.states import DocumentState, Outcome, PlanState, SliceState
+from pipeline.intake import SourceRef
 from pipeline.testing.ledger_rows import ChunkRow, DeadLetterRow, DocumentRow, RunDocumentRow, RunRow, SliceRow
-from pipeline.types import Action, Chunk, Priority, Stage
 
 __all__ = ["SUMMARY", "Bench", "Files", "following"]
 
-_WORDS: dict[tuple[type, str], Any] = {
-    (SliceRow, "stage"): Stage,
-    (SliceRow, "state"): SliceState,
-    (SliceRow, "priority"): list(Priority).__getitem__,
-    (DocumentRow, "state"): DocumentState,
-    (RunDocumentRow, "action"): Action,
-    (RunDocumentRow, "outcome"): Outcome,
-    (DeadLetterRow, "stage"): Stage,
-}
 _TABLES = ("runs", "slices", "documents", "run_documents", "blobs", "outlines", "chunk_sets", "chunks", "models")
-_CHUNK = (
-    'SELECT c.id, ordinal, start_byte AS start, end_byte AS "end", start_line, end_line, kind, name, scope, metadata,'
-    " text_hash, embed_hash, parent_start, parent_end, document_id, model_id, c.generation, retired_at FROM chunks c"
-    " ORDER BY document_id, ordinal"
-)
 
 
 class Bench(Steps, Database):
@@ -67,28 +51,28 @@ class Bench(Steps, Database):
 
     def documents(self) -> list[DocumentRow]:
         """See `Steps`."""
-        return [_row(DocumentRow, row) for row in self.rows("SELECT * FROM documents ORDER BY path, source_id")]
+        return [ledger_row(DocumentRow, row) for row in self.rows("SELECT * FROM documents ORDER BY path, source_id")]
 
     def slices(self) -> list[SliceRow]:
         """See `Steps`."""
-        return [_row(SliceRow, row) for row in self.rows("SELECT * FROM slices ORDER BY created_at, id")]
+        return [ledger_row(SliceRow, row) for row in self.rows("SELECT * FROM slices ORDER BY created_at, id")]
 
     def runs(self) -> list[RunRow]:
         """See `Steps`."""
-        return [_run(row) for row in self.rows("SELECT * FROM runs ORDER BY created_at")]
+        return [run_row(row) for row in self.rows("SELECT * FROM runs ORDER BY created_at")]
 
     def run_documents(self) -> list[RunDocumentRow]:
         """See `Steps`."""
         sql = "SELECT * FROM run_documents ORDER BY generation, document_id, run_id"
-        return [_row(RunDocumentRow, row) for row in self.rows(sql)]
+        return [ledger_row(RunDocumentRow, row) for row in self.rows(sql)]
 
     def chunks(self) -> list[ChunkRow]:
         """See `Steps`."""
-        return [_chunk(row) for row in self.rows(_CHUNK)]
+        return [chunk_row(row) for row in self.rows(CHUNKS)]
 
     def dead_letters(self) -> list[DeadLetterRow]:
         """See `Steps`."""
-        return [_row(DeadLetterRow, row) for row in self.rows("SELECT * FROM dead_letters ORDER BY created_at")]
+        return [ledger_row(DeadLetterRow, row) for row in self.rows("SELECT * FROM dead_letters ORDER BY created_at")]
 
     def chunk_sets(self) -> set[tuple[UUID, int]]:
         """See `Steps`."""
@@ -137,33 +121,3 @@ class Bench(Steps, Database):
     def forget_chunk_sets(self, document: UUID) -> None:
         """See `Steps`."""
         self.rows("DELETE FROM chunk_sets WHERE document_id = :document", document=document)
-
-
-def _row(kind: type[Any], row: dict[str, Any]) -> Any:
-    return kind(**{field.name: _value(kind, field.name, row[field.name]) for field in fields(kind)})
-
-
-def _value(kind: type[Any], name: str, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, list):
-        return tuple(value)
-    convert = _WORDS.get((kind, name))
-    return convert(value) if convert is not None else value
-
-
-def _run(row: dict[str, Any]) -> RunRow:
-    summary = PlanSummary(**{field.name: row[field.name] for field in fields(PlanSummary)})
-    state = PlanState(row["plan_state"])
-    priority = list(Priority)[row["priority"]]
-    closed = summary if state is PlanState.PLANNED else None
-    asked = [row[name].timestamp() if row[name] is not None else None for name in ("paused_at", "cancelled_at")]
-    return RunRow(row["id"], row["source_id"], priority, state, closed, *asked)
-
-
-def _chunk(row: dict[str, Any]) -> ChunkRow:
-    known = {field.name: row[field.name] for field in fields(Chunk) if field.name in row}
-    details = {name: tuple(values) for name, values in row["metadata"].items()}
-    chunk = Chunk(**{**known, **details, "scope": tuple(row["scope"])})
-    retired_at = row["retired_at"].timestamp() if row["retired_at"] is not None else None
-    return ChunkRow(chunk, row["document_id"], row["model_id"], row["generation"], retired_at)

@@ -54,6 +54,8 @@ def test_hits_come_in_the_order_of_the_index_with_all_that_is_known(bench: Bench
     assert (last.kind, last.name) == ("method", "second")
     assert last.text.lstrip("\n") == "    def second(self):\n        return 2\n"
     assert last.end_line == 6
+    assert last.facts is not None
+    assert (last.facts.symbol, last.facts.parameters) == ("K.second", ("self",))
 
 
 @pytest.mark.parametrize(

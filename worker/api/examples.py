@@ -103,6 +103,7 @@ DOCUMENT: dict[str, Any] = {
     "generation": 4,
     "indexed_generation": 3,
     "chunks": 7,
+    "imports": ["decimal", "shop.stock"],
     "run_id": _RUN_ID,
     "slice_id": _SLICE_ID,
     "stage": "embed",
@@ -151,6 +152,18 @@ SEARCH: dict[str, Any] = {
             "scope": ["Basket"],
             "score": 17.13204,
             "text": "def reserve(self, lines):\n    ...\n",
+            "facts": {
+                "symbol": "Basket.reserve",
+                "doc": "Hold what the lines name until the basket is paid for.",
+                "parameters": ["self", "lines"],
+                "returns": "None",
+                "decorators": [],
+                "complexity": 3,
+                "part": 1,
+                "parts": 1,
+                "references": ["hold", "Shortage"],
+                "has_error": False,
+            },
         }
     ],
 }

@@ -12,6 +12,7 @@ from pipeline.report import SearchHit
 from pipeline.search import SearchMode, SearchRequest, places_from
 from pipeline.types import SearchFilter
 from tasks.searching import search as search_project
+from worker.cli.facts import describe_facts
 from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.services import open_services
@@ -56,6 +57,9 @@ def search(
     kinds: KindsOption = [],  # noqa: B006  the same
     paths: PathsOption = [],  # noqa: B006  the same
     expand: ExpandOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also the documentation, parameters and uses of each result.")
+    ] = False,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,13 +77,16 @@ def search(
     if not hits:
         note("nothing found")
     for hit in hits:
-        _print_hit(hit)
+        _print_hit(hit, verbose=verbose)
 
 
-def _print_hit(hit: SearchHit) -> None:
+def _print_hit(hit: SearchHit, *, verbose: bool) -> None:
     scope = " > ".join((*hit.scope, hit.name) if hit.name else hit.scope)
     where = f"{printable(hit.path)}:{hit.start_line}-{hit.end_line}"
     result(f"{where}  {hit.score:.3f}  {hit.kind}  {printable(scope)}".rstrip())
+    if verbose and hit.facts is not None:
+        for line in describe_facts(hit.facts):
+            result(f"    {printable(line)}")
     lines = hit.text.strip("\r\n").splitlines()
     for line in lines[:_SHOWN_LINES]:
         result(f"    {printable(line.expandtabs(4))}")

@@ -19,6 +19,9 @@ from worker.cli.output import note, print_json, printable, result
 from worker.cli.report import EXIT_USAGE
 from worker.cli.services import open_services
 
+#: Modules that people are shown; JSON has all of them.
+_SHOWN_IMPORTS = 10
+
 
 def why(
     path: Annotated[str, typer.Argument(help="A file, by its path in the source or on disk.", show_default=False)],
@@ -63,6 +66,9 @@ def _print(where: Whereabouts) -> None:
     line_ends = f", line ends {where.newlines}" if where.newlines else ""
     result(f"  read as      {where.language}, {where.encoding or 'not read yet'}{line_ends}; traits: {kinds}")
     result(f"  chunks       {where.chunks:,}")
+    if where.imports:
+        more = f", and {len(where.imports) - _SHOWN_IMPORTS} more" if len(where.imports) > _SHOWN_IMPORTS else ""
+        result(f"  imports      {printable(', '.join(where.imports[:_SHOWN_IMPORTS]))}{more}")
     if where.run_id:
         result(f"  run          {where.run_id}")
     if where.stage:

@@ -308,3 +308,29 @@ def test_a_slice_that_was_embedded_with_another_model_fails_clearly_and_keeps_wh
     assert (bench.only_document().state, bench.only_document().error) == (DocumentState.FAILED, "NotEmbedded")
     assert bench.names() == ["one"]
     bench.assert_index_is_true()
+
+
+# --- what is known beyond the labels
+
+
+def test_facts_and_imports_are_committed_and_a_change_of_them_alone_costs_the_index_nothing(bench: Steps) -> None:
+    """The body of the second function changes; of the first one's chunks only the number of parts does."""
+    head = 'import os\ndef f(a, b=1) -> int:\n    """Say f."""\n    return os.getpid(a)\n'
+    ingest(bench, head)
+    assert bench.only_document().imports == ("os",)
+    before = {row.chunk.id: row.chunk for row in bench.standing()}
+    facts = next(each.facts for each in before.values() if each.name == "f")
+    assert facts is not None
+    assert (facts.symbol, facts.doc, facts.parameters, facts.returns) == ("f", "Say f.", ("a", "b"), "int")
+    ingest(bench, head + "    pass; pass; pass; pass; pass; pass\n")
+    kept = [row for row in bench.standing() if row.chunk.id in before]
+    assert all(row.generation == 1 for row in kept)
+    assert any(row.chunk.facts != before[row.chunk.id].facts for row in kept)
+    assert log(bench)[1] == 0, "nothing is moved"
+    bench.assert_index_is_true()
+
+
+def test_a_document_that_stops_importing_says_so(bench: Steps) -> None:
+    ingest(bench, "import os\n")
+    ingest(bench, "x = 1\n")
+    assert bench.only_document().imports == ()

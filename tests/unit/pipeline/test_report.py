@@ -18,7 +18,7 @@ from pipeline import report
         ("EmbeddingCounts", "model calls inputs tokens"),
         ("DocumentError", "path error message"),
         ("SkipCount", "reason count"),
-        ("SearchHit", "path start_line end_line language kind name scope score text"),
+        ("SearchHit", "path start_line end_line language kind name scope score text facts"),
         ("RunLine", "run_id project source state documents failed started_at"),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import TransientError
+from pipeline.facts import ChunkFacts
 from pipeline.header import embedding_input
 from pipeline.identity import chunk_id, text_hash
 from pipeline.sparse import SPARSE_VERSION, document_vector
@@ -107,7 +108,15 @@ def test_a_chunk_whose_payload_changes_is_moved(change: dict[str, object]) -> No
 
 @pytest.mark.parametrize(
     "change",
-    [{"start": 7}, {"end": 99}, {"ordinal": 3}, {"defines": ("other",)}, {"parent_start": 1}, {"parent_end": 99}],
+    [
+        {"start": 7},
+        {"end": 99},
+        {"ordinal": 3},
+        {"defines": ("other",)},
+        {"parent_start": 1},
+        {"parent_end": 99},
+        {"facts": ChunkFacts(doc="other")},
+    ],
 )
 def test_a_chunk_of_which_only_the_ledger_knows_the_change_is_shifted(change: dict[str, object]) -> None:
     before = committed(replace(chunk("one"), **change), generation=2)
@@ -123,7 +132,7 @@ def test_after_a_generation_that_was_never_committed_everything_is_written_anew(
 
 def test_every_field_of_a_chunk_that_is_in_its_payload_or_vector_reaches_the_index_when_it_changes() -> None:
     """A field that is added to Chunk must be decided about here."""
-    ledger_only = {"ordinal", "start", "end", "scope_signatures", "defines", "parent_start", "parent_end"}
+    ledger_only = {"ordinal", "start", "end", "scope_signatures", "defines", "parent_start", "parent_end", "facts"}
     identity = {"id", "text_hash"}
     decided = ledger_only | identity | {"embed_hash", "kind", "name", "scope", "start_line", "end_line"}
     assert {field.name for field in fields(Chunk)} == decided

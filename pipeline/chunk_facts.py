@@ -1,0 +1,96 @@
+"""Join a file's facts to its chunks: what people want to know of a search result beyond its text.
+
+Nothing of it is part of what is embedded, and a change of it alone is only a new row in the ledger.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.chunk_labels import Label
+from pipeline.facts import ChunkFacts, DefinitionFacts, Span
+from pipeline.parse.facts_query import table_of
+from pipeline.types import Outline, OutlineNode
+
+#: Characters of one word or line.
+MAX_WORDS = 160
+#: Names of one chunk that are kept.
+MAX_REFERENCES = 64
+
+#: A name where a reference begins. Ruby's may end with ``?`` or ``!``, and ``a != b`` has none that does.
+_NAME = re.compile(rb"[$@\w\x80-\xff]+(?:[?!](?!=))?")
+_NOTHING = DefinitionFacts()
+
+_Parent = tuple[int, int, str]
+
+
+def describe_chunks(
+    text: bytes, outline: Outline, ends: Sequence[int], labels: Sequence[Label]
+) -> Iterator[ChunkFacts | None]:
+    """Yield what is known of each chunk, where chunk ``i`` is ``text[ends[i - 1]:ends[i]]``; None without facts."""
+    facts, table = outline.facts, table_of(outline.language)
+    if facts is None or table is None:
+        yield from (None for _ in labels)
+        return
+    known = {_key(outline.nodes[i]): each for i, each in facts.definitions.items()}
+    parts = Counter(_key(label.parent) for label in labels if label.parent is not None)
+    part: Counter[_Parent] = Counter()
+    start = at = 0
+    for end, label in zip(ends, labels, strict=True):
+        after = bisect_left(facts.references, end, at)
+        references = _names(text, facts.references[at:after], end, label.defines)
+        has_error = bisect_left(facts.errors, start) < bisect_left(facts.errors, end)
+        if label.parent is None:
+            yield ChunkFacts(references=references, has_error=has_error)
+        else:
+            key = _key(label.parent)
+            part[key] += 1
+            symbol = table.separator.join(_qualified(label))
+            whole = (symbol, *_words_of(text, known.get(key, _NOTHING)))
+            yield ChunkFacts(*whole, part[key], parts[key], references, has_error)
+        start, at = end, after
+
+
+def imported_modules(text: bytes, outline: Outline) -> tuple[str, ...]:
+    """Return the modules that a file imports, as it writes them, each once."""
+    return () if outline.facts is None else tuple(dict.fromkeys(_words(text, outline.facts.imports)))
+
+
+def _key(node: OutlineNode) -> _Parent:
+    return node.start, node.end, node.name
+
+
+def _qualified(label: Label) -> list[str]:
+    """Return the names from the outermost scope to the definition that the chunk is, or is a part of."""
+    names = [node.name for node in label.scope]
+    is_part = bool(label.scope) and label.scope[-1] is label.parent
+    return names if is_part else [*names, label.name]
+
+
+def _words_of(text: bytes, facts: DefinitionFacts) -> tuple[str, tuple[str, ...], str, tuple[str, ...], int]:
+    """Return doc, parameters, return type, decorators and complexity."""
+    doc, returns = ("" if span is None else _line(text, span) for span in (facts.doc, facts.returns))
+    return doc, _words(text, facts.parameters), returns, _words(text, facts.decorators), facts.complexity
+
+
+def _words(text: bytes, spans: Iterable[Span]) -> tuple[str, ...]:
+    return tuple([_line(text, span) for span in spans])
+
+
+def _line(text: bytes, span: Span) -> str:
+    """Return a span on one line, cut where it is long."""
+    words = " ".join(text[span[0] : span[1]].decode("utf-8", "replace").replace("\0", "").split())
+    return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 3] + "..."
+
+
+def _names(text: bytes, offsets: Sequence[int], end: int, own: Sequence[str]) -> tuple[str, ...]:
+    """Return the names at these offsets, each once, but none that the chunk defines itself."""
+    matches = [_NAME.match(text, offset, end) for offset in offsets]
+    distinct = dict.fromkeys([match[0] for match in matches if match is not None])
+    for name in own:
+        distinct.pop(name.encode(), None)
+    names = list(distinct)[:MAX_REFERENCES]
+    return tuple([name.decode("utf-8", "replace")[:MAX_WORDS] for name in names])

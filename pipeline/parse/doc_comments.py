@@ -1,0 +1,76 @@
+"""Find the first line of what documents a definition: a string at the top of its body, or the comment before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.facts import Span
+from pipeline.types import OutlineNode
+
+#: Lines of a comment that are searched for words; an opening ``/**`` and a ``<summary>`` have none.
+_MAX_LINES = 5
+#: Nodes before a definition that are looked at; a comment of single lines may have one each.
+_MAX_COMPANIONS = 64
+_COMPANIONS = frozenset({"comment", "decorator"})
+
+_STRING = re.compile(rb"\w{0,2}(\"\"\"|'''|\"|')\\?\s*([^\r\n]*)")
+_COMMENT_LINE = re.compile(rb"\s*(?:///?!?|/\*+!?|\*(?!/)|#+)?[ \t]*(?:</?\w+>)?[ \t]*([^\r\n]*)(?:\r\n?|\n)?")
+_COMMENT_END = re.compile(rb"[ \t]*(?:\*+/|</\w+>)?[ \t]*$")
+_WORD = re.compile(rb"[^\W_]|[\x80-\xff]")
+
+
+def string_line(data: bytes, string: Span) -> Span | None:
+    """Return the first line of a string's text, without its quotes; None if it is blank."""
+    match = _STRING.match(data, *string)
+    if match is None:
+        return None
+    start, end = match.span(2)
+    line = data[start:end].rstrip()
+    if match.end() == string[1]:
+        line = line.removesuffix(match[1]).rstrip()
+    return (start, start + len(line)) if line else None
+
+
+def comment_line(data: bytes, nodes: Sequence[OutlineNode], at: int, openers: tuple[bytes, ...]) -> Span | None:
+    """Return the first line with words of the comment directly before a node; decorators may stand between them.
+
+    Only a comment that begins a line with one of ``openers`` documents something, and one that begins with a tag
+    (``@param``) has no line of its own.
+    """
+    below, first = nodes[at].start, -1
+    for node in reversed(nodes[max(at - _MAX_COMPANIONS, 0) : at]):
+        if node.kind not in _COMPANIONS or not _touch(data, node.end, below):
+            break
+        if node.kind == "comment":
+            if not data.startswith(openers, node.start) or not _begins_line(data, node.start):
+                break
+            first = node.start
+        below = node.start
+    return None if first < 0 else _first_words(data, first, nodes[at].start)
+
+
+def _touch(data: bytes, upper_end: int, lower_start: int) -> bool:
+    """Tell whether there is nothing between two pieces of text, and no blank line either."""
+    between = data[upper_end:lower_start]
+    # The comments of some grammars include the end of their line.
+    newlines = between.count(b"\n") + (data[upper_end - 1 : upper_end] == b"\n")
+    return not between.strip() and newlines <= 1
+
+
+def _begins_line(data: bytes, start: int) -> bool:
+    return not data[data.rfind(b"\n", 0, start) + 1 : start].strip() and not data.startswith(b"#!", start)
+
+
+def _first_words(data: bytes, start: int, limit: int) -> Span | None:
+    for _ in range(_MAX_LINES):
+        match = _COMMENT_LINE.match(data, start, limit)
+        if match is None or match.end() == start:
+            return None
+        line = _COMMENT_END.sub(b"", match[1])
+        if line.startswith(b"@"):
+            return None
+        if _WORD.search(line):
+            return match.start(1), match.start(1) + len(line)
+        start = match.end()
+    return None

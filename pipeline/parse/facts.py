@@ -1,0 +1,153 @@
+"""Collect what a syntax tree says about a file's definitions, imports and references, in one pass of one query.
+
+A definition's complexity counts the branches that are its own: those of a definition inside it count there. An
+anonymous function is a part of the definition that it stands in, one that a definition names (``const f = () => {}``)
+is that definition.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import tree_sitter
+
+from pipeline.facts import DefinitionFacts, FileFacts, Span
+from pipeline.parse.doc_comments import comment_line, string_line
+from pipeline.parse.facts_query import errors_query, facts_query, table_of
+from pipeline.types import OutlineNode
+
+#: Of one definition; a definition with more says nothing more by them.
+MAX_PARAMETERS = 32
+MAX_DECORATORS = 8
+#: Of one file.
+MAX_IMPORTS = 256
+MAX_ERRORS = 256
+#: Bytes of the text for each reference that is kept: minified code has one every few bytes.
+BYTES_PER_REFERENCE = 16
+
+_FUNCTIONS = frozenset({"function", "method"})
+_NOTHING = DefinitionFacts()
+_ABOUT_DEFINITIONS = ("scope", "lambda", "parameter", "return", "doc", "decorator")
+#: Beyond every offset.
+_EVERYTHING = 1 << 62
+
+
+def collect_facts(
+    tree: tree_sitter.Tree, data: bytes, language: str, nodes: Sequence[OutlineNode], inner: Mapping[int, Span]
+) -> FileFacts | None:
+    """Return the facts of a file, None where the language has none.
+
+    ``inner`` maps the index of a node that only wraps its definition to the definition's own span.
+    """
+    query, table = facts_query(language), table_of(language)
+    if query is None or table is None:
+        return None
+    captures = tree_sitter.QueryCursor(query).captures(tree.root_node)
+    references = _starts(captures.get("reference", ()))
+    return FileFacts(
+        definitions=_Definitions(data, nodes, inner, captures, table.docs).facts(),
+        imports=tuple(_spans(captures.get("import", ()))[:MAX_IMPORTS]),
+        references=tuple(references[: len(data) // BYTES_PER_REFERENCE + 1]),
+        errors=_errors(tree, language),
+    )
+
+
+def _errors(tree: tree_sitter.Tree, language: str) -> tuple[int, ...]:
+    if not tree.root_node.has_error:
+        return ()
+    captures = tree_sitter.QueryCursor(errors_query(language)).captures(tree.root_node)
+    return tuple(_starts(captures.get("error", ()))[:MAX_ERRORS])
+
+
+def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:
+    return sorted({node.start_byte for node in nodes})
+
+
+def _spans(nodes: Iterable[tree_sitter.Node]) -> list[Span]:
+    return sorted([(node.start_byte, node.end_byte) for node in nodes])
+
+
+class _Definitions:
+    """The captures of one file, on their way to the definitions that they belong to."""
+
+    def __init__(
+        self,
+        data: bytes,
+        nodes: Sequence[OutlineNode],
+        inner: Mapping[int, Span],
+        captures: Mapping[str, list[tree_sitter.Node]],
+        comments: tuple[bytes, ...],
+    ) -> None:
+        self._data = data
+        self._nodes = nodes
+        self._comments = comments
+        found = {name: _spans(captures.get(name, ())) for name in _ABOUT_DEFINITIONS}
+        self._decorators = found["decorator"]
+        self._spans = {inner.get(i, (node.start, node.end)): i for i, node in enumerate(nodes) if node.name}
+        # Outer before inner, also where both begin at the same byte.
+        scopes = sorted([*found["scope"], *found["lambda"]], key=lambda span: (span[0], -span[1]))
+        known = {*found["scope"], *self._spans}
+        branches = _starts(captures.get("branch", ()))
+        self._branches = Counter(_owners([scope for scope in scopes if scope in known], branches))
+        self._parameters: dict[Span, list[Span]] = {}
+        for owner, span in _owned(scopes, found["parameter"]):
+            self._parameters.setdefault(owner, []).append(span)
+        self._returns = dict(_owned(scopes, found["return"]))
+        self._docs = dict(_owned(scopes, found["doc"]))
+
+    def facts(self) -> dict[int, DefinitionFacts]:
+        """Return the facts of the nodes that have any, by their index."""
+        facts = ((i, self._of(i, span)) for span, i in self._spans.items())
+        return {i: each for i, each in facts if each != _NOTHING}
+
+    def _of(self, index: int, span: Span) -> DefinitionFacts:
+        return DefinitionFacts(
+            self._branches[span] + 1 if self._nodes[index].kind in _FUNCTIONS else 0,
+            self._doc(index, span),
+            self._returns.get(span),
+            tuple(self._parameters.get(span, ())[:MAX_PARAMETERS]),
+            self._decorators_of(self._nodes[index]) if self._decorators else (),
+        )
+
+    def _doc(self, index: int, span: Span) -> Span | None:
+        string = self._docs.get(span)
+        if string is not None:
+            return string_line(self._data, string)
+        return comment_line(self._data, self._nodes, index, self._comments) if self._comments else None
+
+    def _decorators_of(self, node: OutlineNode) -> tuple[Span, ...]:
+        """Return the decorators that end directly before a node, and those that it begins with."""
+        at = bisect_left(self._decorators, (node.start, 0))
+        before, top = at, node.start
+        while before > 0 and self._is_blank(self._decorators[before - 1][1], top):
+            before -= 1
+            top = self._decorators[before][0]
+        bottom = node.start
+        while at < len(self._decorators) and self._is_blank(bottom, self._decorators[at][0]):
+            bottom = self._decorators[at][1]
+            at += 1
+        return tuple(self._decorators[before:at][:MAX_DECORATORS])
+
+    def _is_blank(self, start: int, end: int) -> bool:
+        return start <= end and not self._data[start:end].strip()
+
+
+def _owned(scopes: Sequence[Span], spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Yield the innermost scope around each span, and the span."""
+    return zip(_owners(scopes, [start for start, _ in spans]), spans, strict=True)
+
+
+def _owners(scopes: Sequence[Span], offsets: Sequence[int]) -> Iterator[Span]:
+    """Yield the innermost scope around each offset, or the span of everything; both are in the order of the text."""
+    around: list[Span] = [(-1, _EVERYTHING)]
+    at, following = 0, scopes[0][0] if scopes else _EVERYTHING
+    for offset in offsets:
+        while following <= offset:
+            around.append(scopes[at])
+            at += 1
+            following = scopes[at][0] if at < len(scopes) else _EVERYTHING
+        while around[-1][1] <= offset:
+            around.pop()
+        yield around[-1]

@@ -1,0 +1,272 @@
+"""What each language calls a parameter, a branch or an import: one query per grammar, in words of ours.
+
+``@scope`` is a definition that has a complexity of its own, and ``@lambda`` a function that has one only where it has
+a name. ``@parameter``, ``@return``, ``@doc`` and ``@branch`` belong to the innermost of them, ``@decorator`` to the
+definition that it stands before, or at the head of. ``@import`` is a module as it is written, ``@reference`` a name
+that is called or used, beside the references of the grammar's own tags query. A grammar without an entry has no
+facts, which is no loss to anything else. The keys are the grammars' Python modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FactsTable:
+    """``separator`` joins the parts of a qualified symbol; ``docs`` are the openers of comments that document."""
+
+    patterns: str
+    separator: str = "."
+    docs: tuple[bytes, ...] = ()
+    uses_tags: bool = True
+
+
+def _branches(*types: str, logic: str = "") -> str:
+    """Return the patterns of the nodes that add a path through a function; ``logic``: operators that do as well."""
+    nodes = " ".join(f"({name})" for name in types)
+    return f"[{nodes}] @branch\n{logic and f'({logic}) @branch'}\n"
+
+
+def _heads(scopes: tuple[str, ...], parameters: str = "", returns: str = "") -> str:
+    """Return the patterns of functions: their scope, and what their heads say."""
+    lines = [f"({scope}) @scope" for scope in scopes]
+    lines += [f"({scope} {parameters})" for scope in scopes if parameters]
+    lines += [f"({scope} {returns})" for scope in scopes if returns]
+    return "\n".join(lines) + "\n"
+
+
+_PYTHON = """
+(function_definition) @scope
+(function_definition return_type: (_) @return)
+(parameters [(identifier) @parameter (_ name: (identifier) @parameter)
+  (typed_parameter . [(identifier) @parameter (_ (identifier) @parameter)])
+  (list_splat_pattern (identifier) @parameter) (dictionary_splat_pattern (identifier) @parameter)])
+(class_definition) @scope
+(function_definition body: (block . (expression_statement . (string) @doc)))
+(class_definition body: (block . (expression_statement . (string) @doc)))
+(decorator) @decorator
+(import_statement name: [(dotted_name) @import (aliased_import name: (_) @import)])
+(import_from_statement module_name: (_) @import)
+""" + _branches(
+    *("if_statement", "elif_clause", "for_statement", "while_statement", "except_clause", "case_clause"),
+    *("conditional_expression", "for_in_clause", "if_clause", "boolean_operator", "assert_statement"),
+)
+
+_JS_FUNCTIONS = ("function_declaration", "generator_function_declaration", "method_definition")
+_JS_LAMBDAS = ("arrow_function", "function_expression", "generator_function")
+_JS_COMMON = """
+[(arrow_function) (function_expression) (generator_function)] @lambda
+(arrow_function parameter: (identifier) @parameter)
+(decorator) @decorator
+(import_statement source: (string (string_fragment) @import))
+(export_statement source: (string (string_fragment) @import))
+(call_expression function: (identifier) @_require arguments: (arguments . (string (string_fragment) @import) .)
+  (#eq? @_require "require"))
+(call_expression function: [(identifier) @reference (member_expression property: (property_identifier) @reference)])
+(new_expression constructor: (identifier) @reference)
+""" + _branches(
+    *("if_statement", "for_statement", "for_in_statement", "while_statement", "do_statement", "switch_case"),
+    *("catch_clause", "ternary_expression"),
+    logic='binary_expression operator: ["&&" "||" "??"]',
+)
+_JS_PARAMETERS = (
+    "parameters: (formal_parameters [(identifier) @parameter (object_pattern) @parameter (array_pattern) @parameter"
+    " (assignment_pattern left: (_) @parameter) (rest_pattern (_) @parameter)])"
+)
+_TS_PARAMETERS = (
+    "parameters: (formal_parameters [(required_parameter pattern: [(identifier) (object_pattern) (array_pattern)"
+    " (this)] @parameter) (required_parameter pattern: (rest_pattern (_) @parameter))"
+    " (optional_parameter pattern: (_) @parameter)])"
+)
+_TS_SIGNATURES = ("function_signature", "method_signature", "abstract_method_signature")
+_TS_RETURNS = "return_type: [(type_annotation (_) @return) (type_predicate_annotation (_) @return)]"
+
+_GO = (
+    _heads(
+        ("function_declaration", "method_declaration"),
+        "parameters: (parameter_list (_ name: (identifier) @parameter))",
+        "result: (_) @return",
+    )
+    + """
+(import_spec path: [(interpreted_string_literal (_) @import) (raw_string_literal (_) @import)])
+"""
+    + _branches(
+        *("if_statement", "for_statement", "expression_case", "type_case", "communication_case"),
+        logic='binary_expression operator: ["&&" "||"]',
+    )
+)
+
+_RUST = (
+    _heads(
+        ("function_item", "function_signature_item"),
+        "parameters: (parameters [(parameter pattern: (_) @parameter) (self_parameter) @parameter])",
+        "return_type: (_) @return",
+    )
+    + """
+(attribute_item) @decorator
+(use_declaration argument: (_) @import)
+(extern_crate_declaration name: (_) @import)
+(call_expression function: (scoped_identifier name: (identifier) @reference))
+(call_expression function: (generic_function function: [(identifier) @reference
+  (scoped_identifier name: (identifier) @reference) (field_expression field: (field_identifier) @reference)]))
+"""
+    + _branches(
+        *("if_expression", "match_arm", "for_expression", "while_expression", "loop_expression", "try_expression"),
+        logic='binary_expression operator: ["&&" "||"]',
+    )
+)
+
+_JAVA = (
+    _heads(
+        ("method_declaration", "constructor_declaration"),
+        "parameters: (formal_parameters [(formal_parameter name: (identifier) @parameter)"
+        " (spread_parameter (variable_declarator name: (identifier) @parameter))])",
+    )
+    + """
+(method_declaration type: (_) @return)
+(modifiers [(annotation) (marker_annotation)] @decorator)
+(import_declaration [(scoped_identifier) (identifier)] @import)
+"""
+    + _branches(
+        *("if_statement", "for_statement", "enhanced_for_statement", "while_statement", "do_statement"),
+        *("catch_clause", "ternary_expression", "switch_label"),
+        logic='binary_expression operator: ["&&" "||"]',
+    )
+)
+
+_C_NAMES = (
+    "(identifier) @parameter (array_declarator declarator: (identifier) @parameter)"
+    " (pointer_declarator declarator: [(identifier) @parameter"
+    " (pointer_declarator declarator: (identifier) @parameter)])"
+)
+_C_LIST = f"(function_declarator parameters: (parameter_list (parameter_declaration declarator: [{_C_NAMES}])))"
+_C_HEADS = """
+(function_definition) @scope
+(function_definition type: (_) @return)
+(preproc_include path: [(string_literal (string_content) @import) (system_lib_string) @import])
+"""
+_C_TYPES = ("if_statement", "for_statement", "while_statement", "do_statement", "case_statement")
+_C_LOGIC = 'binary_expression operator: ["&&" "||"]'
+_C = (
+    _C_HEADS
+    + f"""
+(function_definition declarator: [{_C_LIST} (pointer_declarator declarator: {_C_LIST})])
+(call_expression function: [(identifier) @reference (field_expression field: (field_identifier) @reference)])
+"""
+    + _branches(*_C_TYPES, "conditional_expression", logic=_C_LOGIC)
+)
+_CPP_LIST = (
+    "(function_declarator parameters: (parameter_list [(parameter_declaration declarator: "
+    f"[{_C_NAMES} (reference_declarator (identifier) @parameter)])"
+    " (optional_parameter_declaration declarator: (identifier) @parameter)]))"
+)
+_CPP = (
+    _C_HEADS
+    + f"""
+(function_definition declarator: [{_CPP_LIST} (pointer_declarator declarator: {_CPP_LIST})
+  (reference_declarator {_CPP_LIST})])
+(call_expression function: [(identifier) @reference (field_expression field: (field_identifier) @reference)
+  (qualified_identifier name: (identifier) @reference) (template_function name: (identifier) @reference)])
+(new_expression type: (type_identifier) @reference)
+(attribute_declaration) @decorator
+"""
+    + _branches(*_C_TYPES, "for_range_loop", "catch_clause", "conditional_expression", logic=_C_LOGIC)
+)
+
+_CSHARP = (
+    _heads(
+        ("method_declaration", "constructor_declaration", "local_function_statement"),
+        "parameters: (parameter_list (parameter name: (identifier) @parameter))",
+    )
+    + """
+(method_declaration returns: (_) @return)
+(local_function_statement type: (_) @return)
+(attribute_list) @decorator
+(using_directive [(identifier) (qualified_name)] @import)
+(invocation_expression function: [(identifier) @reference (member_access_expression name: (identifier) @reference)])
+(object_creation_expression type: (identifier) @reference)
+(base_list (identifier) @reference)
+"""
+    + _branches(
+        *("if_statement", "for_statement", "foreach_statement", "while_statement", "do_statement", "catch_clause"),
+        *("conditional_expression", "switch_section", "switch_expression_arm"),
+        logic='binary_expression operator: ["&&" "||" "??"]',
+    )
+)
+
+_RUBY = (
+    _heads(
+        ("method", "singleton_method"),
+        "parameters: (method_parameters [(identifier) @parameter (_ name: (identifier) @parameter)])",
+    )
+    + """
+(call method: (identifier) @_require arguments: (argument_list . (string (string_content) @import) .)
+  (#any-of? @_require "require" "require_relative" "load"))
+(call receiver: (constant) @reference)
+"""
+    + _branches(
+        *("if", "unless", "elsif", "while", "until", "for", "when", "in_clause", "rescue", "conditional"),
+        *("if_modifier", "unless_modifier", "while_modifier", "until_modifier"),
+        logic='binary operator: ["&&" "||" "and" "or"]',
+    )
+)
+
+_PHP = (
+    _heads(
+        ("function_definition", "method_declaration"),
+        "parameters: (formal_parameters (_ name: (variable_name) @parameter))",
+        "return_type: (_) @return",
+    )
+    + """
+(attribute_list) @decorator
+(namespace_use_clause [(qualified_name) (name)] @import)
+(require_once_expression (string (string_content) @import))
+(require_expression (string (string_content) @import))
+(include_expression (string (string_content) @import))
+(function_call_expression function: (name) @reference)
+(object_creation_expression (name) @reference)
+"""
+    + _branches(
+        *("if_statement", "else_if_clause", "for_statement", "foreach_statement", "while_statement", "do_statement"),
+        *("case_statement", "catch_clause", "conditional_expression", "match_conditional_expression"),
+        logic='binary_expression operator: ["&&" "||" "??" "and" "or"]',
+    )
+)
+
+_BASH = """
+(function_definition) @scope
+(command name: (command_name (word) @reference))
+(command name: (command_name (word) @_source) . argument: [(word) (string) (raw_string)] @import
+  (#any-of? @_source "source" "."))
+(list ["&&" "||"] @branch)
+""" + _branches("if_statement", "elif_clause", "for_statement", "c_style_for_statement", "while_statement", "case_item")
+
+_SLASHES = (b"//", b"/*")
+
+TABLES: Mapping[str, FactsTable] = {
+    "tree_sitter_python": FactsTable(_PYTHON),
+    "tree_sitter_javascript": FactsTable(
+        _heads(_JS_FUNCTIONS, _JS_PARAMETERS)
+        + "".join(f"({name} {_JS_PARAMETERS})\n" for name in _JS_LAMBDAS)
+        + _JS_COMMON,
+        docs=_SLASHES,
+        uses_tags=False,
+    ),
+    "tree_sitter_typescript": FactsTable(
+        _heads((*_JS_FUNCTIONS, *_TS_SIGNATURES), _TS_PARAMETERS, _TS_RETURNS)
+        + "".join(f"({name} {_TS_PARAMETERS})\n({name} {_TS_RETURNS})\n" for name in _JS_LAMBDAS)
+        + _JS_COMMON,
+        docs=_SLASHES,
+    ),
+    "tree_sitter_go": FactsTable(_GO, docs=_SLASHES),
+    "tree_sitter_rust": FactsTable(_RUST, "::", docs=(b"///", b"/**")),
+    "tree_sitter_java": FactsTable(_JAVA, docs=(b"/**",)),
+    "tree_sitter_c": FactsTable(_C, docs=_SLASHES),
+    "tree_sitter_cpp": FactsTable(_CPP, "::", docs=_SLASHES),
+    "tree_sitter_c_sharp": FactsTable(_CSHARP, docs=(b"///", b"/**")),
+    "tree_sitter_ruby": FactsTable(_RUBY, "::", docs=(b"#",)),
+    "tree_sitter_php": FactsTable(_PHP, "::", docs=(b"/**",)),
+    "tree_sitter_bash": FactsTable(_BASH, docs=(b"#",)),
+}
