@@ -150,6 +150,7 @@ SEARCH: dict[str, Any] = {
             "scope": ["Basket"],
             "score": 0.713204,
             "text": "def reserve(self, lines):\n    ...\n",
+            "traits": [],
         }
     ]
 }
