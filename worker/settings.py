@@ -172,8 +172,8 @@ class Settings(BaseModel):
         names = _names_in(value)
         known = [trait.value for trait in Trait]
         unknown = [name for name in names if name not in known]
-        if unknown and names != ["none"]:
-            raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(known)}, or none on its own")
+        if (unknown or not names) and names != ["none"]:
+            raise ValueError(f"{', '.join(unknown) or value}: name some of {', '.join(known)}, or only none")
         return ",".join(names)
 
     @model_validator(mode="after")

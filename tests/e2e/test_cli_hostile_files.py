@@ -59,6 +59,9 @@ def plant_trouble(root: Path, outside: Path) -> None:
     (root / "broken_syntax.py").write_text("def broken_syntax(:\n    return (((\n\nclass\n" + function("after_it"))
     (root / "latin.py").write_bytes("# Grüße aus der Küche, latin letters\n".encode("latin-1"))
     (root / "wide.txt").write_bytes("Sixteen bits wide: ünïcödé\n".encode("utf-16"))
+    (root / "unmarked.txt").write_bytes("Sixteen bits wide and unmarked: ünïcödé\n".encode("utf-16-le"))
+    (root / "package-lock.json").write_text("{}\n")
+    (root / "dense.js").write_text("f(a,b,c);" * 1_000)
     (root / "new\nline.py").write_text(function("behind_a_newline"))
     (root / UNREADABLE).write_text(function("unreadable"))
     (root / "zero.dat").write_bytes(b"text, and then \0 a NUL byte\n")
@@ -99,6 +102,7 @@ INDEXED = {
     "broken_syntax.py": "a syntax error is no reason to lose a file",
     "latin.py": "a text that is not UTF-8",
     "wide.txt": "a text with a byte order mark",
+    "unmarked.txt": "a text of 16 bits without a mark",
     "new\nline.py": "a newline in a path",
     long_path(): "a path of 4,000 characters",
     "sub/.gitignore": "a text file like any other",
@@ -122,6 +126,8 @@ def test_every_skipped_path_is_counted_under_its_reason(ingested: Ingested) -> N
     assert {skip["reason"]: skip["count"] for skip in ingested.report["skipped"]} == {
         "binary": 2,  # zero.dat by its bytes, picture.png by its name
         "gitignored": 1,
+        "lock": 1,
+        "minified": 1,
         "not_a_file": 1,
         "secret": 1,
         "symlink_broken": 1,
@@ -166,6 +172,8 @@ def test_paths_are_printed_on_one_line_each_with_control_characters_escaped(inge
         (".env", "secret: It looks like a secret"),
         ("zero.dat", "binary: It is not text"),
         ("large.py", "too_large: It is larger than the limit"),
+        ("package-lock.json", "lock: It records what a package manager chose; take lock out of MOBIUS_SKIP_TRAITS"),
+        ("dense.js", "minified: It is written for machines"),
         ("sub/ignored_here.py", "gitignored: A .gitignore rule matches it"),
         ("no_such.py", "it does not exist"),
         ("sub", "it is a directory"),
@@ -180,6 +188,11 @@ def test_why_says_why_a_document_failed_and_what_to_do(ingested: Ingested) -> No
     assert "sub/not for\\nyou.py" in shown
     assert "error        Unreadable: permission denied; make it readable" in shown
     assert "next action  none: repair the cause and ingest it again" in shown
+
+
+def test_why_says_what_a_document_was_read_as(ingested: Ingested) -> None:
+    shown = ingested.desk.run("why", "unmarked.txt").stdout
+    assert "read as      text, utf-16-le, line ends lf; traits: none" in shown
 
 
 def test_an_unreadable_directory_deletes_nothing_until_it_can_be_read(desk: Desk) -> None:

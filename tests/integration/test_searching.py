@@ -56,6 +56,14 @@ def test_hits_come_in_the_order_of_the_index_with_all_that_is_known(bench: Bench
     assert last.end_line == 6
     assert last.facts is not None
     assert (last.facts.symbol, last.facts.parameters) == ("K.second", ("self",))
+    assert last.traits == ()
+
+
+def test_a_hit_says_what_kind_of_file_it_is_in(bench: Bench) -> None:
+    bench.ingest({"vendor/test_a.py": functions("one")})
+    bench.finish()
+    (hit,) = find(bench)
+    assert hit.traits == ("test", "vendored")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +72,9 @@ def test_hits_come_in_the_order_of_the_index_with_all_that_is_known(bench: Bench
         ("plain.txt", b"one\r\ntwo\r\n\r\nthree\r\n", "one\r\ntwo\r\n\r\nthree\r\n"),
         ("bom.txt", b"\xef\xbb\xbfone\n", "\ufeffone\n"),
         ("wide.txt", "größe 🦀\n".encode(), "größe 🦀\n"),
+        ("unmarked.txt", "one größe\n".encode("utf-16-le"), "one größe\n"),
+        ("windows.txt", "“größe” ok\n".encode("cp1252"), "“größe” ok\n"),
+        ("stray.txt", "größe 日本 ".encode() + b"caf\xe9\n", "größe 日本 café\n"),
         ("utf16.txt", "one größe\n".encode("utf-16"), "one größe\n"),
     ],
 )

@@ -168,6 +168,15 @@ def test_runs_are_listed_newest_first_for_their_tenant_only(bench: Bench, views:
 # --- where one file is
 
 
+def test_what_a_file_was_read_as_is_told(bench: Bench, views: Views) -> None:
+    bench.ingest({"vendor/test_a.py": "# “größe”\r\n".encode("cp1252")})
+    found = whereabouts(bench, views, "vendor/test_a.py")
+    assert (found.language, found.encoding, found.newlines) == ("python", "", "crlf")
+    bench.finish()
+    found = whereabouts(bench, views, "vendor/test_a.py")
+    assert (found.encoding, found.newlines, found.traits) == ("cp1252", "crlf", ("test", "vendored"))
+
+
 def test_a_file_is_followed_until_it_is_indexed(bench: Bench, views: Views) -> None:
     run = bench.ingest({"a.py": functions("one", "two")})
     found = whereabouts(bench, views, "a.py")

@@ -164,6 +164,7 @@ SEARCH: dict[str, Any] = {
                 "references": ["hold", "Shortage"],
                 "has_error": False,
             },
+            "traits": [],
         }
     ],
 }

@@ -54,6 +54,20 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert (settings.lease_seconds, settings.slice_documents, settings.log_format) == (2.5, 3, "console")
 
 
+@pytest.mark.parametrize(
+    ("value", "traits"),
+    [
+        ("", {"lock", "minified"}),
+        ("none", set()),
+        ("test", {"test"}),
+        (" Generated , vendored,lock", {"generated", "vendored", "lock"}),
+    ],
+)
+def test_settings_say_what_is_admitted(value: str, traits: set[str]) -> None:
+    policy = load_settings({"MOBIUS_SKIP_TRAITS": value, "MOBIUS_MAX_FILE_BYTES": "7"}).policy
+    assert (policy.skip_traits, policy.max_file_bytes) == (traits, 7)
+
+
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
     names = [variable_of(field) for field in Settings.model_fields]
     assert load_settings(dict.fromkeys(names, "")) == load_settings({})
@@ -112,6 +126,9 @@ def test_a_misspelt_variable_is_refused_with_a_hint() -> None:
         ("MOBIUS_DELETE_SHARE", "-0.1"),
         ("MOBIUS_FLOWER_PORT", "65536"),
         ("MOBIUS_LOG_LEVEL", "loud"),
+        ("MOBIUS_SKIP_TRAITS", "lock,minify"),
+        ("MOBIUS_SKIP_TRAITS", "none,lock"),
+        ("MOBIUS_SKIP_TRAITS", ","),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(name: str, value: str) -> None:

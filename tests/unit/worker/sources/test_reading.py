@@ -33,6 +33,17 @@ def test_a_file_is_read_whole_with_the_stat_it_had(root_fd: int, plant: Plant) -
     assert (content.data, content.stat) == (b"x = 1\n", stat_key(path.stat()))
 
 
+def test_a_file_of_ten_megabytes_is_read_whole_when_the_limit_is_raised(root_fd: int, plant: Plant) -> None:
+    text = "x = 1\n" * (10_000_000 // 6)
+    plant("large.py", text=text)
+    skip = read_file(root_fd, "large.py", Policy())
+    assert isinstance(skip, Skip)
+    assert skip.reason is SkipReason.TOO_LARGE
+    content = read_file(root_fd, "large.py", Policy(max_file_bytes=10_000_000))
+    assert isinstance(content, FileContent)
+    assert content.data == text.encode()
+
+
 def test_an_empty_file_has_content(root_fd: int, plant: Plant) -> None:
     plant("a", text="")
     content = read_file(root_fd, "a", POLICY)

@@ -45,6 +45,8 @@ def test_a_file_is_read_whole_and_its_status_proves_nothing() -> None:
         ("node_modules/x/y.js", SkipReason.EXCLUDED_DIRECTORY),
         ("a/.git/HEAD", SkipReason.EXCLUDED_DIRECTORY),
         ("a.PNG", SkipReason.BINARY),
+        ("web/yarn.lock", SkipReason.LOCK),
+        ("a.min.js", SkipReason.MINIFIED),
         ("large.txt", SkipReason.TOO_LARGE),
     ],
 )
