@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.parse.languages import naming
-from pipeline.parse.languages.entry import Language, Wrapper
+from pipeline.parse.languages.entry import MAX_PARSED_BYTES, Language, Wrapper
 
 _PYTHON = Language(
     name="python",
@@ -74,6 +74,8 @@ _BASH = Language(
     definitions={"function_definition": "function"},
     bodies=frozenset({"compound_statement", "do_group", "subshell"}),
     opaque=frozenset({"string", "raw_string", "heredoc_body"}),
+    # Each step of recovering from an error takes memory with the size of the file.
+    max_bytes=MAX_PARSED_BYTES // 8,
 )
 
 ENTRIES = (_PYTHON, _RUBY, _PHP, _BASH)
