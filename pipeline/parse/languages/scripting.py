@@ -40,6 +40,8 @@ _RUBY = Language(
     names={"singleton_class": naming.field("value")},
     bodies=frozenset({"body_statement", "do_block", "block_body"}),
     opaque=frozenset({"string", "heredoc_body", "regex"}),
+    # Its trees are twice as large as those of most.
+    max_bytes=MAX_PARSED_BYTES // 2,
 )
 
 _PHP = Language(
@@ -62,6 +64,8 @@ _PHP = Language(
     decorators=frozenset({"attribute_list"}),
     imports=frozenset({"namespace_use_declaration"}),
     opaque=frozenset({"string", "encapsed_string", "heredoc", "nowdoc", "text", "text_interpolation"}),
+    # Its trees are twice as large as those of most.
+    max_bytes=MAX_PARSED_BYTES // 2,
 )
 
 _BASH = Language(
