@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from itertools import accumulate
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 
 from pipeline.parse.languages import Language
 
@@ -17,6 +18,9 @@ MAX_UNCLOSED = 1_000
 
 #: How much the process may grow during one parse. The largest tree of a file that is in its language takes 600 MB.
 MAX_GROWTH_BYTES = 1024 * 1024 * 1024
+
+#: A look takes 10 µs, so not every report of a parser's progress is worth one.
+CALLS_A_LOOK = 32
 
 _PAGE_BYTES = 4_096
 _STATM = Path("/proc/self/statm")
@@ -43,8 +47,29 @@ def leaves_open(data: bytes, pair: bytes) -> bool:
     return depths[-1] - min(depths) > MAX_UNCLOSED
 
 
-def resident_bytes() -> int:
-    """Return how much memory the process has."""
+class Growth:
+    """How much the process grows from here on."""
+
+    def __init__(self, limit: int = MAX_GROWTH_BYTES) -> None:
+        self._most = _resident_bytes() + limit
+        self._peak = _peak()
+        self._calls = 0
+
+    def is_too_much(self) -> bool:
+        """Tell whether it is above the limit. Below its own peak the process is only looked at now and then."""
+        peak = _peak()
+        self._calls += 1
+        if peak == self._peak and self._calls % CALLS_A_LOOK:
+            return False
+        self._peak = peak
+        return _resident_bytes() > self._most
+
+
+def _peak() -> int:
+    return getrusage(RUSAGE_SELF).ru_maxrss
+
+
+def _resident_bytes() -> int:
     return int(_STATM.read_bytes().split()[1]) * _PAGE_BYTES
 
 

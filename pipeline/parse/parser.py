@@ -19,7 +19,7 @@ from pipeline.parse.decode import decode
 from pipeline.parse.embedded import find_pieces, graft
 from pipeline.parse.facts import collect_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
-from pipeline.parse.limits import MAX_GROWTH_BYTES, is_too_much, resident_bytes
+from pipeline.parse.limits import Growth, is_too_much
 from pipeline.parse.sections import nest_sections
 from pipeline.parse.walk import Walk
 from pipeline.types import Outline, OutlineNode
@@ -36,9 +36,6 @@ BASE_EFFORT = 2_000
 EFFORT_PER_BYTE = 0.05
 #: Seconds of this thread's processor time. Each step may read the rest of the file once more.
 MAX_PARSE_SECONDS = 20.0
-
-#: Reports between two looks at how much memory the process has.
-_REPORTS_A_LOOK = 32
 
 #: Bytes handed to the parser at a time.
 _WINDOW = 65_536
@@ -118,9 +115,11 @@ def _syntax_tree(
     part = data[first : ranges[-1].end_byte] if ranges else data
     if grammar is None or is_too_much(part, language):
         return None
+    # Some grammars know no line end without \n, and some read on and on at a NUL. One byte for one byte, so that every
+    # offset stays.
     if b"\r" in part:
-        # Some grammars know no line end without \n. One byte for one byte, so every offset stays.
         part = _LONE_CR.sub(b"\n", part)
+    part = part.replace(b"\0", b" ")
 
     def read(offset: int, _: tree_sitter.Point) -> bytes:
         return part[max(offset - first, 0) : offset - first + _WINDOW] if offset >= first else b" "
@@ -139,16 +138,14 @@ class _Patience:
 
     def __init__(self, size: int) -> None:
         self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE)
-        self._most = resident_bytes() + MAX_GROWTH_BYTES
+        self._growth = Growth()
         self._is_over = False
         self._deadline = thread_time() + MAX_PARSE_SECONDS
 
     def is_over(self, _offset: int = 0, _has_error: bool = False) -> bool:
         """Count one report of progress and tell whether to abort."""
         self._reports -= 1
-        if self._reports % _REPORTS_A_LOOK == 0:
-            self._is_over |= resident_bytes() > self._most
-        self._is_over |= self._reports < 0 or thread_time() > self._deadline
+        self._is_over |= self._reports < 0 or thread_time() > self._deadline or self._growth.is_too_much()
         return self._is_over
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.parse.languages import naming
-from pipeline.parse.languages.entry import Language, Wrapper
+from pipeline.parse.languages.entry import MAX_PARSED_BYTES, Language, Wrapper
 
 _PYTHON = Language(
     name="python",
@@ -40,6 +40,8 @@ _RUBY = Language(
     names={"singleton_class": naming.field("value")},
     bodies=frozenset({"body_statement", "do_block", "block_body"}),
     opaque=frozenset({"string", "heredoc_body", "regex"}),
+    # Its trees are twice as large as those of most.
+    max_bytes=MAX_PARSED_BYTES // 2,
 )
 
 _PHP = Language(
@@ -62,6 +64,8 @@ _PHP = Language(
     decorators=frozenset({"attribute_list"}),
     imports=frozenset({"namespace_use_declaration"}),
     opaque=frozenset({"string", "encapsed_string", "heredoc", "nowdoc", "text", "text_interpolation"}),
+    # Its trees are twice as large as those of most.
+    max_bytes=MAX_PARSED_BYTES // 2,
 )
 
 _BASH = Language(
@@ -74,6 +78,8 @@ _BASH = Language(
     definitions={"function_definition": "function"},
     bodies=frozenset({"compound_statement", "do_group", "subshell"}),
     opaque=frozenset({"string", "raw_string", "heredoc_body"}),
+    # Each step of recovering from an error takes memory with the size of the file.
+    max_bytes=MAX_PARSED_BYTES // 8,
 )
 
 ENTRIES = (_PYTHON, _RUBY, _PHP, _BASH)

@@ -1,0 +1,82 @@
+"""No input crashes, hangs or fills the memory of the process that parses it, whatever the grammar."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.parse.languages import language_of
+from pipeline.parse.limits import MAX_UNCLOSED, is_too_much, leaves_open
+from pipeline.parse.parser import parse
+
+TESTS = Path(__file__).parents[3]
+SAMPLES = sorted((Path(__file__).parent / "golden").glob("*.sample"))
+SIZE, MUTATIONS = "500", "30"
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, *command)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=TESTS, timeout=150)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_a_process_survives_what_nobody_wrote(sample: Path) -> None:
+    process = run("-m", "harness.hostile", sample.stem, str(sample), SIZE, MUTATIONS)
+    last = process.stdout.splitlines()[-1:]
+    assert (process.returncode, last) == (0, ["survived"]), process.stderr[-2_000:]
+
+
+def test_a_process_that_dies_says_what_of() -> None:
+    code = "import os, sys; from harness import hostile; hostile.parse = lambda data, language: os.abort();"
+    process = run("-c", code + "hostile.main('python', sys.argv[1])", str(SAMPLES[0]))
+    assert process.returncode < 0
+    assert process.stdout.splitlines() == [repr("\t") + " again and again"]
+
+
+@pytest.mark.parametrize("language", ["rust", "java", "c"])
+def test_brackets_that_are_never_closed_are_not_parsed(language: str) -> None:
+    # 12 kB of it take 5 GB.
+    outline = parse(b"%w(" * 20_000, language)
+    assert (outline.nodes, outline.has_error) == ((), True)
+
+
+@pytest.mark.parametrize("pair", [b"()", b"[]", b"{}"])
+def test_only_what_stays_open_counts(pair: bytes) -> None:
+    opening, closing = pair[:1], pair[1:]
+    many = MAX_UNCLOSED + 1
+    assert leaves_open(opening * many, pair)
+    assert leaves_open(closing * many + opening * many + closing * (many // 2) + opening * many, pair)
+    assert not leaves_open(opening * MAX_UNCLOSED, pair)
+    assert not leaves_open(opening * many + closing * many, pair)
+    assert not leaves_open((opening + closing) * many * 3, pair)
+    assert not leaves_open(closing * many * 3, pair)
+    assert is_too_much(b"f" + opening * many, language_of("go"))
+
+
+def test_growth_is_seen_and_what_was_there_before_is_not_counted() -> None:
+    code = "from pipeline.parse.limits import Growth; before = bytes([1]) * 80_000_000; growth = Growth(40_000_000);"
+    code += "quiet = growth.is_too_much(); more = bytes([1]) * 80_000_000; print(quiet, growth.is_too_much())"
+    assert run("-c", code).stdout.split() == ["False", "True"]
+
+
+def test_growth_below_an_earlier_peak_is_seen_as_well() -> None:
+    code = "from pipeline.parse.limits import CALLS_A_LOOK, Growth; peak = bytes([1]) * 200_000_000; del peak;"
+    code += "growth = Growth(40_000_000); growth.is_too_much(); more = bytes([1]) * 80_000_000;"
+    code += "print(any(growth.is_too_much() for _ in range(CALLS_A_LOOK)))"
+    assert run("-c", code).stdout.split() == ["True"]
+
+
+def test_nul_bytes_do_not_reach_a_grammar() -> None:
+    # UTF-16 may hold them. The grammar of Bash takes 1 GB and ten seconds for 50,000.
+    outline = parse(("\ufeff" + "\0" * 50_000 + "\nf() {\n  true\n}\n").encode("utf-16-le"), "bash")
+    assert [node.name for node in outline.nodes if node.name] == ["f"]
+
+
+def test_a_header_for_two_languages_is_outlined() -> None:
+    # What only a C++ compiler closes is an error to the grammar of C.
+    guard = b'#ifdef __cplusplus\nextern "C" {\n#endif\n%s\n#ifdef __cplusplus\n}\n#endif\n'
+    outline = parse(guard % b"int add(int a, int b);\nstruct point { int x; };", "c")
+    assert [node.name for node in outline.nodes if node.name] == ["add", "point"]
