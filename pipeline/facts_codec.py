@@ -57,7 +57,7 @@ def steps(values: Iterable[int]) -> list[int]:
 
 def sums(distances: Iterable[int]) -> list[int]:
     """Return the values with these distances."""
-    return list(accumulate(distances))
+    return list(accumulate(map(int, distances)))
 
 
 def _definition(

@@ -26,6 +26,8 @@ MAX_IMPORTS = 256
 MAX_ERRORS = 256
 #: Bytes of the text for each reference that is kept: minified code has one every few bytes.
 BYTES_PER_REFERENCE = 16
+#: As many are kept whatever the size.
+FREE_REFERENCES = 64
 
 _FUNCTIONS = frozenset({"function", "method"})
 _NOTHING = DefinitionFacts()
@@ -45,11 +47,12 @@ def collect_facts(
     if query is None or table is None:
         return None
     captures = tree_sitter.QueryCursor(query).captures(tree.root_node)
-    references = _starts(captures.get("reference", ()))
+    # A name may be found by our own pattern and by the tags query.
+    references = sorted({node.start_byte for node in captures.get("reference", ())})
     return FileFacts(
         definitions=_Definitions(data, nodes, inner, captures, table.docs).facts(),
         imports=tuple(_spans(captures.get("import", ()))[:MAX_IMPORTS]),
-        references=tuple(references[: len(data) // BYTES_PER_REFERENCE + 1]),
+        references=tuple(references[: FREE_REFERENCES + len(data) // BYTES_PER_REFERENCE]),
         errors=_errors(tree, language),
     )
 
@@ -62,7 +65,8 @@ def _errors(tree: tree_sitter.Tree, language: str) -> tuple[int, ...]:
 
 
 def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:
-    return sorted({node.start_byte for node in nodes})
+    """Return where the nodes start; ``a and b or c`` is two branches that start at the same byte."""
+    return sorted([node.start_byte for node in nodes])
 
 
 def _spans(nodes: Iterable[tree_sitter.Node]) -> list[Span]:

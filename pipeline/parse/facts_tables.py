@@ -184,7 +184,8 @@ _CSHARP = (
 (method_declaration returns: (_) @return)
 (local_function_statement type: (_) @return)
 (attribute_list) @decorator
-(using_directive [(identifier) (qualified_name)] @import)
+(using_directive !name [(identifier) (qualified_name)] @import)
+(using_directive name: (_) (_) @import)
 (invocation_expression function: [(identifier) @reference (member_access_expression name: (identifier) @reference)])
 (object_creation_expression type: (identifier) @reference)
 (base_list (identifier) @reference)
@@ -221,7 +222,7 @@ _PHP = (
     )
     + """
 (attribute_list) @decorator
-(namespace_use_clause [(qualified_name) (name)] @import)
+(namespace_use_clause . [(qualified_name) (name)] @import)
 (require_once_expression (string (string_content) @import))
 (require_expression (string (string_content) @import))
 (include_expression (string (string_content) @import))

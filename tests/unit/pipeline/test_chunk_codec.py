@@ -56,6 +56,11 @@ def test_an_empty_set_is_a_set() -> None:
         {"scope": [5]},
         {"lines": [1]},
         {"ends": None},
+        {"facts": [7]},
+        {"facts": [{"unknown": 1}]},
+        {"facts": []},
+        {"imports": None},
+        {"parents": [[1]]},
     ],
 )
 def test_a_damaged_column_is_refused(changes: dict[str, object]) -> None:

@@ -14,6 +14,8 @@ from pipeline.outline_codec import pack_outline, unpack_outline
 from pipeline.parse.parser import OUTLINE_VERSION, parse
 from pipeline.types import Outline, OutlineNode
 
+#: What the outline of a file with nothing in it takes, with room for one definition: no file is too small for that.
+EMPTY_OUTLINE_BYTES = 400
 SOURCE = Path(chunk_atoms.__file__).read_bytes()
 
 
@@ -38,8 +40,65 @@ def test_an_empty_outline_comes_back() -> None:
     assert unpack_outline(pack_outline(outline)) == outline
 
 
+def test_facts_come_back_as_they_were() -> None:
+    source = (
+        b"import os\n@cached\ndef f(a, *b) -> int:\n    'Do it.'\n    return g(a)\n" + b"x = f(1)\n" * 30 + b"y = = 1\n"
+    )
+    facts = parse(source, "python").facts
+    assert facts is not None
+    assert facts.definitions
+    assert facts.errors
+    assert len(facts.references) > 20
+    assert unpack_outline(pack_outline(parse(source, "python"))).facts == facts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at": []},
+        {"at": [10**9]},
+        {"complexity": ["many"]},
+        {"doc": [[1]]},
+        {"parameters": 3},
+        {"imports": [1]},
+        {"references": None},
+        {"errors": ["x"]},
+    ],
+)
+def test_damaged_facts_are_refused(changes: dict[str, object]) -> None:
+    payload = pack_outline(parse(b"import os\ndef f(a):\n    'Do it.'\n    return g(a)\n", "python"))
+    facts = json.loads(zlib.decompress(payload))["facts"]
+    with pytest.raises(MalformedDocument, match="parse the document again"):
+        unpack_outline(repacked(payload, facts={**facts, **changes}))
+
+
 def test_a_packed_outline_is_much_smaller_than_its_source() -> None:
     assert len(pack_outline(parse(SOURCE, "python"))) < len(SOURCE) / 3
+
+
+@pytest.mark.parametrize(
+    ("unit", "language"),
+    [
+        ("f();", "javascript"),
+        ("a.b(c.d(e))\n", "python"),
+        ("def f(a,b):\n 'd'\n", "python"),
+        ("import a\n", "python"),
+        ("@a\nclass B:0\n", "python"),
+        ("if a:b()\n", "python"),
+        ("x=(\n", "python"),
+        ("const f=(a)=>g(a)\n", "typescript"),
+    ],
+)
+def test_dense_source_has_an_outline_that_is_no_larger(unit: str, language: str) -> None:
+    for count in (1, 10, 2_000):
+        source = (unit * count).encode()
+        assert len(pack_outline(parse(source, language))) <= len(source) + EMPTY_OUTLINE_BYTES
+
+
+def test_the_outlines_of_real_files_are_smaller_than_the_files() -> None:
+    for path in sorted(Path(chunk_atoms.__file__).parent.rglob("*.py")):
+        source = path.read_bytes()
+        assert len(pack_outline(parse(source, "python"))) <= len(source) // 2 + EMPTY_OUTLINE_BYTES
 
 
 def test_another_version_is_refused() -> None:
@@ -58,6 +117,8 @@ def test_another_version_is_refused() -> None:
         {"named": {"0": ["a"]}},
         {"length": None},
         {"sizes": "text"},
+        {"facts": 7},
+        {"facts": {}},
     ],
 )
 def test_a_damaged_column_is_refused(changes: dict[str, object]) -> None:
