@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 
 #: Grows with every change to what vectors come out; points with vectors of another version are written again.
 SPARSE_VERSION = 1
@@ -41,33 +41,30 @@ class SparseVector:
 
 def document_vector(embedding_input: str) -> SparseVector:
     """Return the vector of a chunk from what its embedder is given: saturated, scaled by length, without IDF."""
-    counts = Counter(_words(embedding_input))
+    counts = _counts(embedding_input)
     norm = K1 * (1 - B + B * counts.total() / MEAN_WORDS)
-    return _vector((word, count * (K1 + 1) / (count + norm)) for word, count in counts.items())
+    indices = sorted(counts)
+    return SparseVector(
+        tuple(indices), tuple([round(counts[each] * (K1 + 1) / (counts[each] + norm), 4) for each in indices])
+    )
 
 
 def query_vector(text: str) -> SparseVector:
     """Return the vector of a query: how often it says each word. The index multiplies each by its IDF."""
-    return _vector((word, float(count)) for word, count in Counter(_words(text)).items())
+    counts = _counts(text)
+    indices = sorted(counts)
+    return SparseVector(tuple(indices), tuple([float(counts[each]) for each in indices]))
 
 
-def _words(text: str) -> Iterator[str]:
-    for identifier in _IDENTIFIER.findall(text):
-        parts = _PART.findall(identifier)
-        yield from (part.lower() for part in parts)
-        if len(parts) > 1:
-            yield identifier.lower()
-
-
-def _vector(weights: Iterable[tuple[str, float]]) -> SparseVector:
-    by_index: dict[int, float] = {}
-    for word, weight in weights:
-        index = _index(word)
-        by_index[index] = by_index.get(index, 0.0) + weight
-    ordered = sorted(by_index.items())
-    return SparseVector(tuple(index for index, _ in ordered), tuple(round(value, 4) for _, value in ordered))
+def _counts(text: str) -> Counter[int]:
+    """Count the text's words by their index."""
+    return Counter(chain.from_iterable(map(_indices, _IDENTIFIER.findall(text))))
 
 
 @lru_cache(maxsize=65_536)
-def _index(word: str) -> int:
-    return int.from_bytes(blake2b(word.encode(), digest_size=4).digest(), "little")
+def _indices(identifier: str) -> tuple[int, ...]:
+    """Return the index of each word in an identifier, and of the whole."""
+    words = [part.lower() for part in _PART.findall(identifier)]
+    if len(words) > 1:
+        words.append(identifier.lower())
+    return tuple([int.from_bytes(blake2b(word.encode(), digest_size=4).digest(), "little") for word in words])

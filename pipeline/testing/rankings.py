@@ -54,4 +54,4 @@ def _pairs(vector: SparseVector) -> list[tuple[int, float]]:
 
 
 def _ranked(scores: dict[UUID, float]) -> Ranking:
-    return sorted(scores.items(), key=lambda pair: -pair[1])
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))

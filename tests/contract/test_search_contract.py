@@ -158,6 +158,14 @@ def test_a_search_by_words_of_a_dropped_collection_finds_nothing(backend, fresh_
     assert found(index, scope, words("basket")) == []
 
 
+def test_equal_scores_come_in_the_order_of_their_ids(index, scope):
+    index.upsert(scope, [point("basket") for _ in range(9)])
+    for vectors in (SearchVectors(NORTH), words("basket")):
+        hits = index.search(scope, vectors, 10, ANY)
+        assert len({hit.score for hit in hits}) == 1
+        assert [hit.id for hit in hits] == sorted(hit.id for hit in hits)
+
+
 def test_every_model_has_its_own_statistics(backend, alone, scope):
     alone.upsert(scope, [point("basket")])
     other = backend.index(EmbeddingModel("contract", f"other-{uuid4()}", 4))

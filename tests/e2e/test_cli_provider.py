@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -49,7 +50,19 @@ def test_what_only_an_operator_can_mend_at_the_provider_stops_the_command(fault:
 
 def test_a_wrong_key_stops_a_search(desk: Desk) -> None:
     desk.ingest()
-    assert "refuses the key" in desk.refused("search", "x", extra={"OPENAI_API_KEY": "wrong"})
+    never_asked = f"what {desk.project} has never been asked"
+    assert "refuses the key" in desk.refused("search", never_asked, extra={"OPENAI_API_KEY": "wrong"})
+
+
+def test_a_search_pays_for_a_query_once_and_by_words_for_none(desk: Desk) -> None:
+    desk.ingest()
+    query = f"which step does {desk.project} take"
+    calls = len(desk.provider.calls)
+    assert json.loads(desk.run("search", query, "--mode", "sparse", "--json").stdout)
+    assert len(desk.provider.calls) == calls
+    for _ in range(2):
+        assert json.loads(desk.run("search", query, "--json").stdout)
+        assert len(desk.provider.calls) == calls + 1
 
 
 def test_workers_with_another_model_are_pointed_out(desk: Desk) -> None:

@@ -135,9 +135,30 @@ def test_search_prints_where_what_and_the_beginning_of_the_text(desk: Desk) -> N
     lines = (desk.tree / hits[0]["path"]).read_text().splitlines(keepends=True)
     assert "".join(lines[hits[0]["start_line"] - 1 : hits[0]["end_line"]]) == hits[0]["text"]
     assert len(hits) == len(desk.chunks())
-    printed = desk.run("search", "step", "-k", "1").stdout
+    printed = desk.run("search", "step", "-k", "1", "--mode", "dense").stdout
     assert printed.startswith(f"{hits[0]['path']}:{hits[0]['start_line']}-{hits[0]['end_line']}  ")
     assert "nothing found" in desk.run("search", "x", "--project", empty_project(desk)).stderr
+
+
+def test_search_is_confined_to_places_languages_and_kinds_and_shows_whole_definitions(desk: Desk) -> None:
+    long = "def settle(a):\n" + "".join(f"    settled_{n} = a + {n}  # {'step ' * 12}\n" for n in range(60))
+    (desk.tree / "deep" / "er").mkdir(parents=True)
+    (desk.tree / "deep" / "er" / "long.py").write_text(f"{long}    return a\n")
+    (desk.tree / "deep" / "settle.md").write_text("# Settle\n\nWhat settle does.\n")
+    desk.ingest()
+
+    def paths(*args: str) -> set[str]:
+        return {hit["path"] for hit in desk.search("settle", *args)}
+
+    assert paths("--path", "deep") == {"deep/er/long.py", "deep/settle.md"}
+    assert paths("--path", "./deep/er/") == paths("--path", "deep", "--language", "python") == {"deep/er/long.py"}
+    assert paths("--path", "er") == set()
+    assert paths("--kind", "function", "--path", "deep/settle.md") == set()
+    assert len(desk.search("settle", "--path", "deep/er")) > 1
+    (whole,) = desk.search("settle", "--path", "deep/er", "--expand")
+    assert whole["text"].startswith("def settle(a):\n")
+    assert whole["text"].rstrip().endswith("return a")
+    assert (whole["start_line"], whole["end_line"]) == (1, 62)
 
 
 def empty_project(desk: Desk) -> str:

@@ -191,7 +191,9 @@ class QdrantIndex:
             return []
         query = query_of(scope, vectors, limit, where)
         found = self._on_alias(self._client.query_points, self.alias, **query, with_payload=["generation"])
-        return [Hit(UUID(str(hit.id)), hit.score, int((hit.payload or {})["generation"])) for hit in found.points]
+        hits = [Hit(UUID(str(hit.id)), hit.score, int((hit.payload or {})["generation"])) for hit in found.points]
+        # Equal scores come in any order, and words often give equal ones.
+        return sorted(hits, key=lambda hit: (-hit.score, hit.id))
 
     def count(self, scope: Scope) -> int:
         """Return how many points the scope holds, exactly.

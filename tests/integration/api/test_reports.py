@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from harness.api import ApiDesk, api_desk, problem
+from harness.api import ApiDesk, api_desk, bearer, problem
 from harness.bench import Bench
 from harness.revisions import functions
 
@@ -94,7 +95,40 @@ def test_search_finds_committed_chunks_and_heeds_its_filters(desk: ApiDesk) -> N
     assert len(desk.body("/api/v1/projects/project/search", q="one", limit=1)["items"]) == 1
 
 
-@pytest.mark.parametrize("params", [{}, {"q": ""}, {"q": " "}, {"q": "x", "limit": 101}, {"q": "x" * 10_001}])
+def test_search_says_how_it_ranked_and_by_default_does_as_the_settings_say(bench: Bench, database_url: str) -> None:
+    bench.ingest({"a.py": functions("one", "two")})
+    bench.finish()
+    with api_desk(bench, database_url, MOBIUS_SEARCH_MODE="hybrid") as desk:
+        found = {
+            mode: desk.body("/api/v1/projects/project/search", q="one", **({"mode": mode} if mode else {}))
+            for mode in ("", "sparse", "dense", "hybrid")
+        }
+    assert [found[mode]["mode"] for mode in found] == ["hybrid", "sparse", "dense", "hybrid"]
+    assert [hit["name"] for hit in found["sparse"]["items"]] == ["one"]
+    assert len(found["dense"]["items"]) == 2
+    assert found[""] == found["hybrid"]
+
+
+def test_search_is_confined_to_places_and_shows_whole_definitions(desk: ApiDesk) -> None:
+    body = "".join(f"    one_{number} = {number}\n" for number in range(9))
+    desk.bench.ingest({"src/a.py": f"def one():\n{body}", "b.py": functions("one")})
+    desk.bench.finish()
+
+    def found(query: str) -> list[dict[str, Any]]:
+        reply = desk.client.get(f"/api/v1/projects/project/search?q=one&limit=100&{query}", headers=bearer(desk.key))
+        items: list[dict[str, Any]] = reply.json()["items"]
+        return items
+
+    assert {hit["path"] for hit in found("path=b.py&path=none")} == {"b.py"}
+    assert len(found("path=./src/")) > 1
+    (whole,) = found("path=src&expand=true")
+    assert whole["text"].rstrip() == f"def one():\n{body}".rstrip()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"q": ""}, {"q": " "}, {"q": "x", "limit": 101}, {"q": "x" * 10_001}, {"q": "x", "mode": "best"}],
+)
 def test_a_search_for_nothing_or_too_much_is_refused(desk: ApiDesk, params: dict[str, object]) -> None:
     assert problem(desk.get("/api/v1/projects/project/search", **params)) == (422, "InvalidRequest")
 
@@ -119,7 +153,8 @@ def test_a_provider_that_asks_to_wait_is_passed_on(desk: ApiDesk, monkeypatch: p
         raise RateLimited(17.0)
 
     monkeypatch.setattr(desk.bench.embedder, "embed_query", refuse)
-    reply = desk.get("/api/v1/projects/project/search", q="one")
+    assert desk.get("/api/v1/projects/project/search", q="one").status_code == 200, "by words it needs no provider"
+    reply = desk.get("/api/v1/projects/project/search", q="one", mode="dense")
     assert problem(reply) == (503, "RateLimited")
     assert reply.headers["Retry-After"] == "17"
 
