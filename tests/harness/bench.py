@@ -25,6 +25,7 @@ __all__ = ["SUMMARY", "Bench", "Files", "following"]
 _WORDS: dict[tuple[type, str], Any] = {
     (SliceRow, "stage"): Stage,
     (SliceRow, "state"): SliceState,
+    (SliceRow, "lapsed"): tuple,
     (SliceRow, "priority"): list(Priority).__getitem__,
     (DocumentRow, "state"): DocumentState,
     (RunDocumentRow, "action"): Action,
