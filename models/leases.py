@@ -45,7 +45,7 @@ _ADVANCE = text(
     slice_move(
         SliceEvent.ADVANCE,
         sets="stage = :next, seq = s.seq + 1, owner = NULL, lease_until = NULL, attempts = 0, losses = 0,"
-        " not_before = NULL, dispatched_at = now(), error = '', message = '', trace = ''",
+        " lapsed = '{}', not_before = NULL, dispatched_at = now(), error = '', message = '', trace = ''",
         where="s.id = :slice AND s.owner = :owner",
     )
 )

@@ -34,7 +34,7 @@ _LEASE_EXPIRED = text(
     slice_move(
         SliceEvent.LEASE_EXPIRED,
         sets="owner = NULL, lease_until = NULL, attempts = s.attempts - 1, losses = s.losses + 1,"
-        f" not_before = {_AFTER_LOSS}, error = 'LeaseExpired',"
+        f" lapsed = s.lapsed || s.worker, not_before = {_AFTER_LOSS}, error = 'LeaseExpired',"
         " message = 'the worker ' || s.worker || ' stopped reporting while it held this slice'",
         where="s.lease_until < now()",
         returning="s.id",
@@ -52,8 +52,9 @@ _LOST = text(
 )
 # A process that hangs in C code sends no heartbeats: its lease ended, as a loss, long before its time limit did.
 _CRASHED_LATE = text(
-    "UPDATE slices SET attempts = attempts + 1, error = :error, message = :message, trace = :trace, updated_at = now()"
-    " WHERE id = :slice AND stage = :stage AND seq >= :seq AND losses > 0"
+    "UPDATE slices SET attempts = attempts + 1, error = :error, message = :message, trace = :trace,"
+    " lapsed = array_remove(lapsed, :worker), updated_at = now()"
+    " WHERE id = :slice AND stage = :stage AND seq >= :seq AND :worker = ANY(lapsed)"
     " AND state IN ('ready', 'dispatched', 'running')"
 )
 _EXHAUSTED = text(

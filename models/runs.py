@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Dated
@@ -81,6 +81,8 @@ class Slice(Dated, Base):
     #: Ends of this stage that were the slice's doing, and ends that nothing speaks for: lost, not crashed.
     attempts: Mapped[int] = mapped_column(server_default="0")
     losses: Mapped[int] = mapped_column(server_default="0")
+    #: The worker processes whose lease on this stage ended without a word; what is heard of them later counts.
+    lapsed: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     not_before: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -43,6 +43,9 @@ _SHARE_BEFORE_HANG = 0.9
 class OutOfMemory(Exception):
     """The stage needed more memory than one worker process may have (MOBIUS_PROCESS_MEMORY_BYTES)."""
 
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
 
 class StageTask(Task):  # type: ignore[misc]  # celery ships no types
     """A stage's task. ``run(context, claim)`` does the work and commits it; counts are its result."""
@@ -82,13 +85,15 @@ class StageTask(Task):  # type: ignore[misc]  # celery ships no types
         except MisconfiguredError as exc:
             hand_back(context, claim, exc, MISCONFIGURED_DELAY, forgive=True)
             raise
+        except MemoryError as exc:
+            # Celery's parent process never acknowledges the message of a task that failed with this one class, so the
+            # worker would take one message less at a time from then on.
+            failure = OutOfMemory()
+            failure.__cause__ = exc
+            _record_crash(context, claim, failure)
+            raise failure from exc
         except Exception as exc:  # the one place that records what nobody foresaw, and lets it fail
-            delay = min(MAX_DELAY, context.policy.retry_seconds * 2 ** (claim.attempts - 1))
-            hand_back(context, claim, exc, delay, forgive=False)
-            if isinstance(exc, MemoryError):
-                # Celery's parent process never acknowledges the message of a task that failed with this one class, so
-                # the worker would take one message less at a time from then on.
-                raise OutOfMemory from exc
+            _record_crash(context, claim, exc)
             raise
         finally:
             self.app.witness.end_stage()
@@ -96,6 +101,11 @@ class StageTask(Task):  # type: ignore[misc]  # celery ships no types
         cpu_seconds = round(time.process_time() - cpu, 3)
         log.info("stage_finished", seconds=round(time.monotonic() - started, 3), cpu_seconds=cpu_seconds, **counts)
         return counts
+
+
+def _record_crash(context: StageContext, claim: Claim, exc: Exception) -> None:
+    delay = min(MAX_DELAY, context.policy.retry_seconds * 2 ** (claim.attempts - 1))
+    hand_back(context, claim, exc, delay, forgive=False)
 
 
 def hand_back(context: StageContext, claim: Claim, exc: Exception, delay: float, *, forgive: bool) -> None:

@@ -6,12 +6,14 @@ This runs in the parent, which forks: it keeps no connection.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from typing import Any
 from uuid import UUID
 
 import structlog
+from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
@@ -35,25 +37,27 @@ class StageRequest(Request):  # type: ignore[misc]  # celery ships no types
         super().on_accepted(pid, time_accepted)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Report a stage that hung until its hard time limit."""
+        """Report a stage that hung until its hard time limit, unless its process ended before and nobody noticed."""
         if not soft:
-            self._report(ran_out_of_time(timeout, self.app.witness.trace_of(self.worker_pid)))
+            ended = _end_of(self.worker_pid)
+            trace = self.app.witness.trace_of(self.worker_pid)
+            self._report(ran_out_of_time(timeout, trace) if ended is None else self._judged(ended, trace))
         super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
         """Report a child that ended in the middle; what it raised it has recorded itself."""
-        if isinstance(exc_info.exception, WorkerLostError):
-            self._report(self._judged(str(exc_info.exception)))
+        exc = exc_info.exception
+        # What comes from another process is wrapped together with its traceback.
+        exc = exc.exc if isinstance(exc, ExceptionWithTraceback) else exc
+        if isinstance(exc, WorkerLostError):
+            self._report(self._judged(_status_in(str(exc)), self.app.witness.trace_of(self.worker_pid)))
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
-    def _judged(self, words: str) -> Crash:
-        found = _ENDED.search(words)
-        number = int(found[2]) if found else 0
-        trace = self.app.witness.trace_of(self.worker_pid)
-        if found and found[1] == "signal":
+    def _judged(self, status: int, trace: str) -> Crash:
+        if status < 0:
             grown = self.app.witness.out_of_memory_kills() > self._out_of_memory_before
-            return killed_by(number, trace, out_of_memory=grown)
-        return exited_with(number, trace)
+            return killed_by(-status, trace, out_of_memory=grown)
+        return exited_with(status, trace)
 
     def _report(self, crash: Crash) -> None:
         # Children that this worker ends because it is told to stop say nothing about their documents.
@@ -78,3 +82,22 @@ class StageRequest(Request):  # type: ignore[misc]  # celery ships no types
             evidence=crash.is_evidence,
             taken_back=taken_back,
         )
+
+
+def _status_in(words: str) -> int:
+    """Return the exit code that billiard's words tell, or the signal as a negative number."""
+    found = _ENDED.search(words)
+    if found is None:
+        return 0
+    return -int(found[2]) if found[1] == "signal" else int(found[2])
+
+
+def _end_of(pid: int | None) -> int | None:
+    """Return how a child ended that the pool has not looked after yet, as `_status_in` does; None: it has not."""
+    try:
+        ended = os.waitid(os.P_PID, pid or 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    except OSError:
+        return None
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status

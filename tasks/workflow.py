@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from pipeline.errors import ServiceUnavailable
 from pipeline.ports import Ledger
-from pipeline.types import Token
+from pipeline.types import Stage, Token
 from pipeline.work import Swept
 from tasks.base import StagePolicy
 from tasks.queues import task_name
@@ -44,13 +44,34 @@ def send(app: Celery, token: Token) -> None:
         raise ServiceUnavailable("Redis") from exc
 
 
+def queue_depth(app: Celery) -> int:
+    """Return how many messages wait in the stages' queues.
+
+    Raises:
+        ServiceUnavailable: Redis does not answer.
+    """
+    with app.producer_or_acquire() as producer:
+        connection = producer.connection
+        try:
+            # A channel that opens by itself would wait for Redis for ever.
+            connection.ensure_connection(**app.conf.task_publish_retry_policy)
+            channel = connection.default_channel
+            return sum(channel.queue_declare(stage.value).message_count for stage in Stage)
+        except (OperationalError, *connection.connection_errors, *connection.channel_errors) as exc:
+            raise ServiceUnavailable("Redis") from exc
+
+
 def dispatch(app: Celery, ledger: Ledger, policy: StagePolicy, *, oldest_first: bool) -> int:
     """Send ready slices within the window and return how many; what cannot be sent is ready again.
+
+    The window holds for the messages at the broker too: those that workers have not looked at for so long that their
+    slices were brought back are stale, but they are there.
 
     Raises:
         ServiceUnavailable: Postgres or Redis does not answer.
     """
-    tokens = ledger.take_ready(policy.dispatch_window, oldest_first=oldest_first)
+    queued = queue_depth(app)
+    tokens = ledger.take_ready(policy.dispatch_window, oldest_first=oldest_first, queued=queued)
     sent = 0
     try:
         for token in tokens:

@@ -79,8 +79,9 @@ class Dispatcher:
         if time.monotonic() >= self._next_sweep:
             sweep(self._ledger, self._policy)
             self._next_sweep = time.monotonic() + self._sweep_seconds
-        self._rounds += 1
-        sent = dispatch(self._app, self._ledger, self._policy, oldest_first=self._rounds % AGEING == 0)
+        sent = dispatch(self._app, self._ledger, self._policy, oldest_first=self._rounds % AGEING == AGEING - 1)
+        # A round without room in the window takes nobody's turn: bulk may meet only those.
+        self._rounds += sent > 0
         self._life.show()
         return sent
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0009"
 down_revision = "0008"
@@ -25,6 +26,8 @@ def upgrade() -> None:
     for name in ("paused_at", "cancelled_at"):
         op.add_column("runs", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.add_column("slices", sa.Column("losses", sa.Integer(), server_default="0", nullable=False))
+    lapsed: sa.Column[list[str]] = sa.Column("lapsed", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False)
+    op.add_column("slices", lapsed)
     op.add_column("slices", sa.Column("trace", sa.Text(), server_default="", nullable=False))
     for name in ("trace", "resolution"):
         op.add_column("dead_letters", sa.Column(name, sa.Text(), server_default="", nullable=False))
@@ -42,7 +45,7 @@ def downgrade() -> None:
     op.drop_table("fleet_pauses")
     for name in ("resolution", "trace"):
         op.drop_column("dead_letters", name)
-    for name in ("trace", "losses"):
+    for name in ("trace", "lapsed", "losses"):
         op.drop_column("slices", name)
     for name in ("cancelled_at", "paused_at"):
         op.drop_column("runs", name)

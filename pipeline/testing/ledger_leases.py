@@ -78,6 +78,7 @@ def advance(state: LedgerState, claim: Claim, following: Stage) -> None:
         lease_until=None,
         attempts=0,
         losses=0,
+        lapsed=(),
         not_before=None,
         dispatched_at=state.clock(),
         error="",

@@ -43,8 +43,9 @@ class LossesInMemory:
                     counted = _loss(state, row, self.max_attempts)
                 state.move_slice(SliceEvent.CRASH, row.id, owner=None, lease_until=None, **what, **counted)
                 return True
-            if crash.is_evidence and row.losses and row.seq >= token.seq and row.state in _UNFINISHED:
-                state.slices[row.id] = replace(row, attempts=row.attempts + 1, **what)
+            if crash.is_evidence and worker in row.lapsed and row.seq >= token.seq and row.state in _UNFINISHED:
+                lapsed = tuple(each for each in row.lapsed if each != worker)
+                state.slices[row.id] = replace(row, attempts=row.attempts + 1, lapsed=lapsed, **what)
             return False
 
 
@@ -61,6 +62,7 @@ def end_expired(state: LedgerState, max_attempts: int) -> int:
             row.id,
             owner=None,
             lease_until=None,
+            lapsed=(*row.lapsed, row.worker),
             error="LeaseExpired",
             message=f"the worker {row.worker} stopped reporting while it held this slice",
             **_loss(state, row, max_attempts),

@@ -44,6 +44,7 @@ class SliceRow:
     lease_until: float | None = None
     attempts: int = 0
     losses: int = 0
+    lapsed: tuple[str, ...] = ()
     not_before: float | None = None
     dispatched_at: float | None = None
     finished_at: float | None = None

@@ -60,6 +60,39 @@ def test_the_window_holds_for_what_is_sent_and_what_runs(bench: Steps, oldest_fi
     assert sum(row.state in {SliceState.DISPATCHED, SliceState.RUNNING} for row in bench.slices()) == 5
 
 
+def test_messages_that_wait_at_the_broker_take_room_in_the_window(bench: Steps) -> None:
+    bench.ingest(*({f"{number}.txt": "text"} for number in range(12)))
+    first = bench.ledger.take_ready(8, oldest_first=True, queued=5)
+    assert len(first) == 3
+    bench.claim(first[0])
+    assert bench.ledger.take_ready(8, oldest_first=True, queued=8) == []
+    assert len(bench.ledger.take_ready(8, oldest_first=True, queued=1)) == 5, "two of its own are sent, one runs"
+
+
+def test_an_urgent_file_overtakes_a_bulk_run_within_one_window(bench: Steps) -> None:
+    bench.ingest(*({f"{number}.txt": "text"} for number in range(40)), priority=Priority.LOW)
+    window = bench.ledger.take_ready(4, oldest_first=False)
+    bench.ingest({"urgent.txt": "text"}, priority=Priority.HIGH)
+    bench.work(bench.claim_at(Stage.UPSERT, window[0]))
+    (token,) = bench.ledger.take_ready(4, oldest_first=False)
+    assert bench.paths_of(token) == ["urgent.txt"]
+
+
+def test_bulk_goes_on_under_a_load_of_urgent_files_that_never_ends(bench: Steps) -> None:
+    """Each round an urgent file comes and one slice is let through, by age in one round of four."""
+    bulk = 5
+    bench.ingest(*({f"bulk-{number}.txt": "text"} for number in range(bulk)), priority=Priority.LOW)
+    done: list[str] = []
+    for number in range(4 * bulk):
+        bench.pass_time(1.0)
+        bench.ingest({f"urgent-{number}.txt": "text"}, priority=Priority.HIGH)
+        (token,) = bench.ledger.take_ready(1, oldest_first=number % 4 == 3)
+        done += bench.paths_of(token)
+        bench.work(bench.claim_at(Stage.UPSERT, token))
+    assert [path for path in done if path.startswith("bulk")] == [f"bulk-{number}.txt" for number in range(bulk)]
+    assert len(done) == 4 * bulk
+
+
 def test_a_finished_slice_makes_room(bench: Steps) -> None:
     bench.ingest({"a.txt": "text"}, {"b.txt": "text"})
     (token,) = bench.ledger.take_ready(1, oldest_first=True)

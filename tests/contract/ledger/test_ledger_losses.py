@@ -108,15 +108,19 @@ def test_a_report_of_another_process_or_another_message_changes_nothing(bench: S
 def test_a_hang_that_kept_its_process_from_reporting_counts_when_its_end_is_known(bench: Steps) -> None:
     """It ran in C code, so its heartbeat stood still and the lease ended before the time limit did."""
     bench.ingest({"hang.txt": "text"})
-    hung = [bench.claim()]
-    for _ in range(2):
-        bench.expire(hung[-1])
+    hung = {}
+    for worker in ("host:1", "host:2", "host:3"):
+        claim = bench.ledger.claim(bench.take(), worker, 60.0)
+        assert claim is not None
+        hung[worker] = claim.token
+        bench.expire(claim)
         bench.ledger.sweep(60.0)
-        hung.append(bench.claim())
-    bench.expire(hung[-1])
-    bench.ledger.sweep(60.0)
-    for claim in hung:
-        assert not bench.ledger.report_crash(claim.token, "host:1", ran_out_of_time(300.0, "in C code"), 0.0)
+    hang = ran_out_of_time(300.0, "in C code")
+    for worker, token in hung.items():
+        assert not bench.ledger.report_crash(token, worker, hang, 0.0)
+        assert not bench.ledger.report_crash(token, worker, hang, 0.0), "it counts once"
+        assert not bench.ledger.report_crash(token, "host:9", hang, 0.0), "this one never held it"
+    assert bench.only_slice().attempts == 3
     assert bench.ledger.sweep(60.0).given_up == 1
     (letter,) = bench.dead_letters()
     assert (letter.error, letter.trace, letter.attempts) == ("TimeLimitExceeded", "in C code", 3)

@@ -173,7 +173,10 @@ def test_a_lack_of_memory_is_recorded_and_raised_as_what_celery_acknowledges(
     leases.offer(TOKEN)
     with pytest.raises(OutOfMemory):
         run(context, raising(MemoryError()))
-    assert [handed.error for handed in leases.handed_back] == ["MemoryError"]
+    (handed,) = leases.handed_back
+    assert (handed.error, handed.forgive) == ("OutOfMemory", False)
+    assert "MOBIUS_PROCESS_MEMORY_BYTES" in handed.message
+    assert "MemoryError" in handed.trace
 
 
 def test_a_stage_is_witnessed_from_its_beginning_to_its_end(context: StageContext, leases: FakeLeases) -> None:

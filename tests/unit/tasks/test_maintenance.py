@@ -25,7 +25,7 @@ class Slices:
     def sweep(self, dispatch_timeout: float) -> Swept:
         return Swept(3, 4, 0, 0, 0)
 
-    def take_ready(self, window: int, *, oldest_first: bool) -> Sequence[Token]:
+    def take_ready(self, window: int, *, oldest_first: bool, queued: int = 0) -> Sequence[Token]:
         self.asked.append((window, oldest_first))
         return [Token(uuid4(), Stage.PARSE, 1), Token(uuid4(), Stage.EMBED, 2)]
 

@@ -89,12 +89,14 @@ class Slices:
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.ready = list(tokens)
         self.asked: list[tuple[int, bool]] = []
+        self.queued: list[int] = []
         self.back: list[Token] = []
         self.timeouts: list[float] = []
         self.swept = Swept(0, 0, 0, 0, 0)
 
-    def take_ready(self, window: int, *, oldest_first: bool) -> Sequence[Token]:
+    def take_ready(self, window: int, *, oldest_first: bool, queued: int = 0) -> Sequence[Token]:
         self.asked.append((window, oldest_first))
+        self.queued.append(queued)
         taken, self.ready = self.ready[:window], self.ready[window:]
         return taken
 
@@ -127,6 +129,15 @@ def test_what_the_window_gives_is_sent(app: Celery, oldest_first: bool) -> None:
     assert slices.back == []
     assert [args[0] for _, args, _ in messages(app, "parse")] == [str(tokens[0].slice_id), str(tokens[2].slice_id)]
     assert len(messages(app, "embed")) == 1
+
+
+def test_the_ledger_is_told_how_many_messages_wait_whatever_they_are_worth(app: Celery) -> None:
+    for stage in Stage:
+        send(app, Token(uuid4(), stage, 1))
+    send(app, Token(uuid4(), Stage.PARSE, 1))
+    slices = Slices([])
+    dispatch(app, slices, POLICY, oldest_first=False)
+    assert slices.queued == [len(Stage) + 1]
 
 
 def test_what_cannot_be_sent_is_ready_again_and_what_was_sent_is_not() -> None:

@@ -27,10 +27,11 @@ class Slices:
         self.rounds: list[bool] = []
         self.sweeps = 0
         self.fault: Exception | None = None
+        self.is_full = False
 
-    def take_ready(self, window: int, *, oldest_first: bool) -> Sequence[Token]:
+    def take_ready(self, window: int, *, oldest_first: bool, queued: int = 0) -> Sequence[Token]:
         self.rounds.append(oldest_first)
-        return [Token(uuid4(), Stage.PARSE, 1)]
+        return [] if self.is_full else [Token(uuid4(), Stage.PARSE, 1)]
 
     def put_back(self, token: Token) -> None:
         raise AssertionError("everything was sent")
@@ -56,6 +57,18 @@ def test_one_round_in_so_many_goes_to_the_oldest(app: Celery) -> None:
     dispatcher = Dispatcher(app, slices, POLICY, sweep_seconds=3600.0)
     assert [dispatcher.round() for _ in range(2 * AGEING)] == [1] * (2 * AGEING)
     assert slices.rounds == [False, False, False, True] * 2
+
+
+def test_a_round_that_finds_the_window_full_takes_nobodys_turn(app: Celery) -> None:
+    """However the window's openings fall, the oldest get one in so many of those that were."""
+    slices = Slices()
+    dispatcher = Dispatcher(app, slices, POLICY, sweep_seconds=3600.0)
+    given: list[bool] = []
+    for number in range(AGEING * AGEING):
+        slices.is_full = number % AGEING != 0
+        if dispatcher.round():
+            given.append(slices.rounds[-1])
+    assert given == [False, False, False, True]
 
 
 @pytest.mark.parametrize(("seconds", "sweeps"), [(3600.0, 1), (0.0, 5)])
