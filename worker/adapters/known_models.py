@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.types import EmbeddingModel
 
 #: The model of ``worker.adapters.lexical``.
-LEXICAL = EmbeddingModel("local", "lexical-v1", 384, max_inputs=256, max_tokens=1_000_000, max_input_tokens=1_000_000)
+LEXICAL = EmbeddingModel("local", "lexical-v2", 384, max_inputs=256, max_tokens=1_000_000, max_input_tokens=1_000_000)
 
 
 def openai_model(name: str, dims: int, max_inputs: int, max_tokens: int | None = None) -> EmbeddingModel:
