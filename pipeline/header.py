@@ -7,6 +7,7 @@ changes when a neighbour is edited: no line numbers, no siblings, no imports. So
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 #: Part of what a chunk's embed hash depends on; a new value embeds everything again.
 HEADER_VERSION = 1
@@ -19,17 +20,42 @@ MAX_DEFINES_BYTES = 120
 MAX_HEADER_BYTES = 600
 
 _ELLIPSIS = "..."
+_SCOPE = "# in: "
+_DEFINES = "# defines: "
+
+
+class Header(NamedTuple):
+    """The lines of a header without their labels; empty where there is none."""
+
+    path: str
+    scope: str
+    defines: str
 
 
 def embedding_input(path: str, scope_signatures: Sequence[str], defines: Sequence[str], body: str) -> str:
     """Return the header and ``body`` as one text of valid Unicode without NUL, at most 600 bytes above the body's."""
     lines = [f"# {_last(_line(path), MAX_PATH_BYTES)}"]
     if scope_signatures:
-        lines.append(f"# in: {_last(_line(' > '.join(scope_signatures)), MAX_SCOPE_BYTES)}")
+        lines.append(f"{_SCOPE}{_last(_line(' > '.join(scope_signatures)), MAX_SCOPE_BYTES)}")
     if defines:
-        lines.append(f"# defines: {_first(_line(', '.join(defines)), MAX_DEFINES_BYTES)}")
+        lines.append(f"{_DEFINES}{_first(_line(', '.join(defines)), MAX_DEFINES_BYTES)}")
     lines.append(_sendable(body))
     return "\n".join(lines)
+
+
+def split_header(text: str) -> tuple[Header, str]:
+    """Return the header and the body that ``embedding_input`` joined; a body that begins like one is taken for it."""
+    path, _, rest = text.partition("\n")
+    scope, rest = _labelled(rest, _SCOPE)
+    defines, body = _labelled(rest, _DEFINES)
+    return Header(path.removeprefix("# "), scope, defines), body
+
+
+def _labelled(text: str, label: str) -> tuple[str, str]:
+    if not text.startswith(label):
+        return "", text
+    line, _, rest = text.partition("\n")
+    return line.removeprefix(label), rest
 
 
 def _sendable(text: str) -> str:

@@ -69,7 +69,7 @@ def test_workers_with_another_model_are_pointed_out(desk: Desk) -> None:
     message = desk.refused("ingest", desk.tree, "--json", extra={"MOBIUS_EMBEDDER": "lexical"})
     assert "was indexed by other settings than this command has" in message
     assert f"openai/{desk.env['MOBIUS_OPENAI_MODEL']}/32" in message
-    assert "local/lexical-v1/384" in message
+    assert "local/lexical-v2/384" in message
 
 
 def test_a_passing_fault_of_the_provider_is_told_and_waited_out(desk: Desk) -> None:

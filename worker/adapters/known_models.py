@@ -9,7 +9,7 @@ from pipeline.types import EmbeddingModel
 #: The model of ``worker.adapters.lexical``.
 LEXICAL = EmbeddingModel(
     "local",
-    "lexical-v1",
+    "lexical-v2",
     384,
     max_inputs=256,
     max_tokens=1_000_000,

@@ -59,7 +59,7 @@ RUN: dict[str, Any] = {
     },
     "chunks": {"total": 7, "embedded": 5, "reused": 2},
     "points": {"written": 7, "updated": 0, "deleted": 0},
-    "embedding": {"model": "local/lexical-v1/384", "calls": 1, "inputs": 5, "tokens": 412},
+    "embedding": {"model": "local/lexical-v2/384", "calls": 1, "inputs": 5, "tokens": 412},
     "seconds": 1.773,
     "errors": [
         {

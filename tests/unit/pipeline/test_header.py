@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.header import MAX_HEADER_BYTES, embedding_input
+from pipeline.header import MAX_HEADER_BYTES, Header, embedding_input, split_header
 
 
 def test_the_header_says_where_the_code_is() -> None:
@@ -42,3 +42,18 @@ def test_odd_characters_stay_valid_text() -> None:
 def test_the_body_is_kept_as_it_is() -> None:
     body = "\ufeff\t x\r\n\x0c👩‍👧\r"
     assert embedding_input("p", (), (), body).endswith(f"\n{body}")
+
+
+@pytest.mark.parametrize("scope", [(), ("class A(B)", "def f(self)")])
+@pytest.mark.parametrize("defines", [(), ("g", "h")])
+@pytest.mark.parametrize("body", ["", "one\n", "# a comment\n\nlast"])
+def test_what_was_joined_is_split_again(scope: tuple[str, ...], defines: tuple[str, ...], body: str) -> None:
+    header, rest = split_header(embedding_input("a/b.py", scope, defines, body))
+    assert header == Header("a/b.py", " > ".join(scope), ", ".join(defines))
+    assert rest == body
+
+
+def test_a_text_without_a_header_loses_no_word() -> None:
+    header, body = split_header("one line")
+    assert (header.path, body) == ("one line", "")
+    assert split_header("") == (Header("", "", ""), "")
