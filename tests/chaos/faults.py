@@ -1,0 +1,205 @@
+"""The kinds of fault, each a context manager over the stack: it strikes on entry and has healed on exit.
+
+What dies is started again by the stack's own supervisor; only a dead supervisor needs an operator's ``mobius up``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import redis
+from chaos.provider import FAULTS
+from chaos.stack import CPU_WORKERS, IO_WORKERS, WORKERS, Stack
+from chaos.wire import Mood
+from harness.messages import triple
+
+from pipeline.testing.openai_stub import Fault
+
+QUEUES = ("parse", "chunk", "embed", "upsert")
+#: How long it lasts when something is paused or misbehaves (seconds).
+LASTING = 5.0
+#: For a process to be ready again (seconds).
+_READY = 60.0
+
+Strike = Callable[[Stack, random.Random], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of fault. ``loses_calls``: provider calls in flight, or what they bought, may be lost with it.
+
+    ``is_outage``: nothing can go on before it has healed, so recovery is counted from there.
+    """
+
+    name: str
+    strike: Strike
+    loses_calls: bool = False
+    is_outage: bool = False
+
+
+def _at_once(act: Callable[[Stack, random.Random], object]) -> Strike:
+    @contextmanager
+    def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
+        act(stack, rng)
+        yield
+
+    return strike
+
+
+def _signalled(number: int, *names: str, count: int = 1) -> Strike:
+    return _at_once(lambda stack, rng: [stack.send(name, number) for name in rng.sample(names, count)])
+
+
+def _killed(*names: str, count: int = 1) -> Strike:
+    return _signalled(signal.SIGKILL, *names, count=count)
+
+
+def _child_killed(stack: Stack, rng: random.Random) -> None:
+    if pool := stack.pool_of(rng.choice(CPU_WORKERS + IO_WORKERS)):
+        with suppress(ProcessLookupError):
+            os.kill(rng.choice(pool), signal.SIGKILL)
+
+
+def _main_killed(stack: Stack, rng: random.Random) -> None:
+    """Kill a worker's main process alone; the kernel ends its pool."""
+    if pid := stack.pid(rng.choice(CPU_WORKERS + IO_WORKERS)):
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def _supervisor_killed(stack: Stack, rng: random.Random) -> Iterator[None]:
+    os.kill(stack.supervisor(), signal.SIGKILL)
+    yield
+    stack.start()
+
+
+def _paused(name: str) -> Strike:
+    @contextmanager
+    def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
+        stack.send(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            stack.send(name, signal.SIGCONT)
+
+    return strike
+
+
+@contextmanager
+def _stopped_past_its_lease(stack: Stack, rng: random.Random) -> Iterator[None]:
+    name = rng.choice(CPU_WORKERS + IO_WORKERS)
+    stack.send(name, signal.SIGSTOP)
+    try:
+        time.sleep(stack.lease_seconds + LASTING)
+        yield
+    finally:
+        stack.send(name, signal.SIGCONT)
+
+
+def _rolling_restart(stack: Stack, rng: random.Random) -> None:
+    for name in WORKERS:
+        stack.send(name, signal.SIGTERM)
+        stack.wait_until_whole(_READY)
+
+
+def _redis_wiped(stack: Stack, rng: random.Random) -> None:
+    """Its data is gone before the supervisor starts it again, which takes a quarter of a second at least."""
+    stack.send("redis", signal.SIGKILL)
+    shutil.rmtree(stack.home.path / "redis" / "appendonlydir", ignore_errors=True)
+
+
+def _clients_cut(stack: Stack, rng: random.Random) -> None:
+    stack.redis().client_kill_filter(_type="normal", skipme=True)
+
+
+def _messages_tripled(stack: Stack, rng: random.Random) -> None:
+    for queue in QUEUES:
+        with suppress(redis.ResponseError):  # there was none
+            triple(SimpleNamespace(client=stack.redis()), queue)  # type: ignore[arg-type]  # all that it asks for
+
+
+def _connections_cut(stack: Stack, rng: random.Random) -> None:
+    stack.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def _transactions_cut(stack: Stack, rng: random.Random) -> None:
+    """Cut only those that are in the middle of a transaction, watching for them for a while."""
+    deadline = time.monotonic() + LASTING
+    while time.monotonic() < deadline:
+        stack.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND application_name = 'mobius-ingest'"
+        )
+        time.sleep(0.2)
+
+
+def _wire(mood: Mood) -> Strike:
+    @contextmanager
+    def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
+        stack.wire.mood = mood
+        try:
+            yield
+        finally:
+            stack.wire.mood = Mood.GOOD
+
+    return strike
+
+
+def _provider(fault: Fault) -> Strike:
+    @contextmanager
+    def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
+        stack.provider.mood = fault
+        try:
+            yield
+        finally:
+            stack.provider.mood = Fault()
+
+    return strike
+
+
+_ALL = (
+    Kind("worker killed", _at_once(_main_killed), loses_calls=True),
+    Kind("pool process killed", _at_once(_child_killed), loses_calls=True),
+    Kind("all workers killed", _killed(*WORKERS, count=len(WORKERS)), loses_calls=True),
+    Kind("worker stopped past its lease", _stopped_past_its_lease, loses_calls=True),
+    Kind("worker told to end", _signalled(signal.SIGTERM, *CPU_WORKERS, *IO_WORKERS), loses_calls=True),
+    Kind("rolling restart of the workers", _at_once(_rolling_restart), loses_calls=True),
+    Kind("dispatcher killed", _killed("dispatcher", "dispatcher-2")),
+    Kind("both dispatchers killed", _killed("dispatcher", "dispatcher-2", count=2)),
+    Kind("both beats killed", _killed("beat", "beat-2", count=2)),
+    Kind("Flower killed", _killed("flower")),
+    Kind("API killed", _killed("api")),
+    Kind("supervisor killed", _supervisor_killed, loses_calls=True, is_outage=True),
+    Kind("Redis killed", _killed("redis")),
+    Kind("Redis told to end", _signalled(signal.SIGTERM, "redis")),
+    Kind("Redis flushed", _at_once(lambda stack, _: stack.redis().flushall())),
+    Kind("Redis wiped", _at_once(_redis_wiped)),
+    Kind("Redis paused", _paused("redis"), is_outage=True),
+    Kind("Redis connections cut", _at_once(_clients_cut)),
+    Kind("messages three times, shuffled", _at_once(_messages_tripled)),
+    Kind("messages lost", _at_once(lambda stack, _: stack.redis().delete(*QUEUES))),
+    Kind("Postgres stopped at once", _signalled(signal.SIGQUIT, "postgres"), loses_calls=True),
+    Kind("Postgres killed", _killed("postgres"), loses_calls=True),
+    Kind("Postgres paused", _paused("postgres"), loses_calls=True, is_outage=True),
+    Kind("Postgres connections cut", _at_once(_connections_cut), loses_calls=True),
+    Kind("transactions cut", _at_once(_transactions_cut), loses_calls=True, is_outage=True),
+    Kind("Qdrant killed", _killed("qdrant")),
+    Kind("Qdrant told to end", _signalled(signal.SIGTERM, "qdrant")),
+    Kind("Qdrant paused", _paused("qdrant"), is_outage=True),
+    Kind("Qdrant slow", _wire(Mood.SLOW)),
+    Kind("Qdrant refuses writes", _wire(Mood.READ_ONLY), is_outage=True),
+    *(Kind(f"provider: {name}", _provider(fault), is_outage=True) for name, fault in FAULTS.items()),
+)
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
