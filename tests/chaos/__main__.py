@@ -10,7 +10,8 @@ from pathlib import Path
 
 from chaos.faults import KINDS
 from chaos.report import as_json, as_text
-from chaos.soak import Wish, soak
+from chaos.soak import soak
+from chaos.wish import Wish
 
 #: From a single fault to all that it found in flight having moved on (seconds); the shipped settings promise it.
 BOUND = 60.0
@@ -22,7 +23,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300.0, help="how long faults strike")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="draws everything")
     parser.add_argument("--files", type=int, default=2_000, help="files of the tree")
-    parser.add_argument("--gap", type=float, default=7.0, help="seconds between two faults of the storm at most")
+    parser.add_argument("--gap", type=float, default=4.0, help="seconds between two faults of the storm at most")
     parser.add_argument("--only", action="append", choices=KINDS, help="only this kind of fault; may be repeated")
     parser.add_argument("--json", type=Path, help="file to write the result to as JSON as well")
     given = parser.parse_args()

@@ -5,7 +5,6 @@ What dies is started again by the stack's own supervisor; only a dead supervisor
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -13,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import redis
+from chaos.acts import signal_one
+from chaos.crew import CPU_WORKERS, IO_WORKERS, WORKERS
 from chaos.provider import FAULTS
-from chaos.stack import CPU_WORKERS, IO_WORKERS, WORKERS, Stack
+from chaos.stack import IN_THE_WAY, Stack
 from chaos.wire import Mood
 from harness.messages import triple
 
@@ -36,13 +36,15 @@ Strike = Callable[[Stack, random.Random], AbstractContextManager[None]]
 class Kind:
     """One kind of fault. ``loses_calls``: provider calls in flight, or what they bought, may be lost with it.
 
-    ``is_outage``: nothing can go on before it has healed, so recovery is counted from there.
+    ``is_outage``: nothing can go on before it has healed, so recovery is counted from there. ``lasts``: for so long
+    the fault stays before it is healed (seconds); 0 where there is nothing to heal.
     """
 
     name: str
     strike: Strike
     loses_calls: bool = False
     is_outage: bool = False
+    lasts: float = 0.0
 
 
 def _at_once(act: Callable[[Stack, random.Random], object]) -> Strike:
@@ -62,21 +64,33 @@ def _killed(*names: str, count: int = 1) -> Strike:
     return _signalled(signal.SIGKILL, *names, count=count)
 
 
+def _victim(stack: Stack, rng: random.Random) -> str:
+    """Return a worker that has something in its hands, if there is one."""
+    workers = rng.sample(CPU_WORKERS + IO_WORKERS, 4)
+    with suppress(*IN_THE_WAY):  # the ledger may be down from an earlier fault
+        return stack.busy_worker(workers) or workers[0]
+    return workers[0]
+
+
 def _child_killed(stack: Stack, rng: random.Random) -> None:
-    if pool := stack.pool_of(rng.choice(CPU_WORKERS + IO_WORKERS)):
-        with suppress(ProcessLookupError):
-            os.kill(rng.choice(pool), signal.SIGKILL)
+    if pool := stack.pool_of(_victim(stack, rng)):
+        signal_one(rng.choice(pool), signal.SIGKILL)
 
 
 def _main_killed(stack: Stack, rng: random.Random) -> None:
     """Kill a worker's main process alone; the kernel ends its pool."""
-    if pid := stack.pid(rng.choice(CPU_WORKERS + IO_WORKERS)):
-        os.kill(pid, signal.SIGKILL)
+    if pid := stack.pid(_victim(stack, rng)):
+        signal_one(pid, signal.SIGKILL)
+
+
+def _worker_told_to_end(stack: Stack, rng: random.Random) -> None:
+    if pid := stack.pid(_victim(stack, rng)):
+        signal_one(pid, signal.SIGTERM)
 
 
 @contextmanager
 def _supervisor_killed(stack: Stack, rng: random.Random) -> Iterator[None]:
-    os.kill(stack.supervisor(), signal.SIGKILL)
+    signal_one(stack.supervisor(), signal.SIGKILL)
     yield
     stack.start()
 
@@ -95,7 +109,7 @@ def _paused(name: str) -> Strike:
 
 @contextmanager
 def _stopped_past_its_lease(stack: Stack, rng: random.Random) -> Iterator[None]:
-    name = rng.choice(CPU_WORKERS + IO_WORKERS)
+    name = _victim(stack, rng)
     stack.send(name, signal.SIGSTOP)
     try:
         time.sleep(stack.lease_seconds + LASTING)
@@ -117,13 +131,13 @@ def _redis_wiped(stack: Stack, rng: random.Random) -> None:
 
 
 def _clients_cut(stack: Stack, rng: random.Random) -> None:
-    stack.redis().client_kill_filter(_type="normal", skipme=True)
+    stack.client.client_kill_filter(_type="normal", skipme=True)
 
 
 def _messages_tripled(stack: Stack, rng: random.Random) -> None:
     for queue in QUEUES:
         with suppress(redis.ResponseError):  # there was none
-            triple(SimpleNamespace(client=stack.redis()), queue)  # type: ignore[arg-type]  # all that it asks for
+            triple(stack, queue)  # type: ignore[arg-type]  # its client is all that is asked for
 
 
 def _connections_cut(stack: Stack, rng: random.Random) -> None:
@@ -173,33 +187,33 @@ _ALL = (
     Kind("pool process killed", _at_once(_child_killed), loses_calls=True),
     Kind("all workers killed", _killed(*WORKERS, count=len(WORKERS)), loses_calls=True),
     Kind("worker stopped past its lease", _stopped_past_its_lease, loses_calls=True),
-    Kind("worker told to end", _signalled(signal.SIGTERM, *CPU_WORKERS, *IO_WORKERS), loses_calls=True),
+    Kind("worker told to end", _at_once(_worker_told_to_end), loses_calls=True),
     Kind("rolling restart of the workers", _at_once(_rolling_restart), loses_calls=True),
     Kind("dispatcher killed", _killed("dispatcher", "dispatcher-2")),
     Kind("both dispatchers killed", _killed("dispatcher", "dispatcher-2", count=2)),
     Kind("both beats killed", _killed("beat", "beat-2", count=2)),
     Kind("Flower killed", _killed("flower")),
     Kind("API killed", _killed("api")),
-    Kind("supervisor killed", _supervisor_killed, loses_calls=True, is_outage=True),
+    Kind("supervisor killed", _supervisor_killed, loses_calls=True, is_outage=True, lasts=1.0),
     Kind("Redis killed", _killed("redis")),
     Kind("Redis told to end", _signalled(signal.SIGTERM, "redis")),
-    Kind("Redis flushed", _at_once(lambda stack, _: stack.redis().flushall())),
+    Kind("Redis flushed", _at_once(lambda stack, _: stack.client.flushall())),
     Kind("Redis wiped", _at_once(_redis_wiped)),
-    Kind("Redis paused", _paused("redis"), is_outage=True),
+    Kind("Redis paused", _paused("redis"), is_outage=True, lasts=LASTING),
     Kind("Redis connections cut", _at_once(_clients_cut)),
     Kind("messages three times, shuffled", _at_once(_messages_tripled)),
-    Kind("messages lost", _at_once(lambda stack, _: stack.redis().delete(*QUEUES))),
+    Kind("messages lost", _at_once(lambda stack, _: stack.client.delete(*QUEUES))),
     Kind("Postgres stopped at once", _signalled(signal.SIGQUIT, "postgres"), loses_calls=True),
     Kind("Postgres killed", _killed("postgres"), loses_calls=True),
-    Kind("Postgres paused", _paused("postgres"), loses_calls=True, is_outage=True),
+    Kind("Postgres paused", _paused("postgres"), loses_calls=True, is_outage=True, lasts=LASTING),
     Kind("Postgres connections cut", _at_once(_connections_cut), loses_calls=True),
     Kind("transactions cut", _at_once(_transactions_cut), loses_calls=True, is_outage=True),
     Kind("Qdrant killed", _killed("qdrant")),
     Kind("Qdrant told to end", _signalled(signal.SIGTERM, "qdrant")),
-    Kind("Qdrant paused", _paused("qdrant"), is_outage=True),
-    Kind("Qdrant slow", _wire(Mood.SLOW)),
-    Kind("Qdrant refuses writes", _wire(Mood.READ_ONLY), is_outage=True),
-    *(Kind(f"provider: {name}", _provider(fault), is_outage=True) for name, fault in FAULTS.items()),
+    Kind("Qdrant paused", _paused("qdrant"), is_outage=True, lasts=LASTING),
+    Kind("Qdrant slow", _wire(Mood.SLOW), is_outage=True, lasts=LASTING),
+    Kind("Qdrant refuses writes", _wire(Mood.READ_ONLY), is_outage=True, lasts=LASTING),
+    *(Kind(f"provider: {name}", _provider(fault), is_outage=True, lasts=LASTING) for name, fault in FAULTS.items()),
 )
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}

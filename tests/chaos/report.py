@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from chaos.facts import Breach, Violation
-from chaos.watch import Strikes
+from chaos.watch import Strike
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,13 @@ class Result:
 
     seed: int
     facts: Mapping[str, float]
-    strikes: Sequence[Strikes]
+    strikes: Sequence[Strike]
     violations: Sequence[Violation]
     #: Seconds that a single fault may take to recover from; None holds nobody to it.
     bound: float | None = None
 
     @property
-    def slow(self) -> list[Strikes]:
+    def slow(self) -> list[Strike]:
         """Return the single faults that took longer to recover from than they may."""
         singles = [strike for strike in self.strikes if strike.is_single]
         return [strike for strike in singles if self.bound is not None and (strike.recovery or 0.0) > self.bound]
@@ -69,7 +69,7 @@ def as_text(result: Result) -> str:
     )
 
 
-def _rows(strikes: Sequence[Strikes]) -> list[tuple[str, int, int, int, float | None]]:
+def _rows(strikes: Sequence[Strike]) -> list[tuple[str, int, int, int, float | None]]:
     found = []
     for kind in dict.fromkeys(strike.kind for strike in strikes):
         ours = [strike for strike in strikes if strike.kind == kind]

@@ -8,49 +8,26 @@ is there once nothing moves any more is held against the files. No reconciliatio
 from __future__ import annotations
 
 import random
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
-import psycopg
-import redis
+from chaos.acts import holds_within
+from chaos.commands import Command, make_key, start
 from chaos.facts import Breach, Disturbance, Stores, Violation
 from chaos.faults import KINDS, LASTING, Kind
 from chaos.judge import judge_bill, judge_rest
 from chaos.provider import Provider
 from chaos.report import Result
-from chaos.stack import Stack, holds_within
+from chaos.stack import IN_THE_WAY, Stack
 from chaos.trees import SourceTree
 from chaos.watch import Onlooker, Recovery, Repeated
+from chaos.wish import Wish
 
 #: For a single fault to be recovered from before the next one strikes anyhow (seconds).
 _PATIENCE = 90.0
 #: Ingestions that run at once at most.
 _PRODUCERS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for. ``seconds``: how long faults strike; ``rest``: how long all may take to come to rest.
-
-    ``gap``: seconds from one fault of the storm to the next, at most. ``singles`` strike alone first.
-    """
-
-    directory: Path
-    seed: int
-    seconds: float
-    files: int
-    singles: Sequence[str] = tuple(KINDS)
-    storm: Sequence[str] = tuple(KINDS)
-    settings: dict[str, str] = field(default_factory=dict)
-    edits: int = 12
-    gap: float = 7.0
-    rest: float = 300.0
-    bound: float | None = None
-    say: Callable[[str], None] = lambda _: None
 
 
 class Soak:
@@ -64,8 +41,8 @@ class Soak:
         self._rng = random.Random(wish.seed)
         self._recovery = Recovery(stack)
         self._disturbances: list[Disturbance] = []
-        self._producers: list[subprocess.Popen[str]] = []
-        self._onlooker = Onlooker(stack, tree, stack.make_key(), random.Random(wish.seed))
+        self._producers: list[Command] = []
+        self._onlooker = Onlooker(stack, tree, make_key(stack.user_environment), random.Random(wish.seed))
         self._ingestions = 0
 
     def run(self) -> Result:
@@ -105,32 +82,32 @@ class Soak:
         self._producers = [producer for producer in self._producers if producer.poll() is None]
         if len(self._producers) < _PRODUCERS:
             self._ingestions += 1
-            self._producers.append(
-                self._stack.mobius("ingest", str(self._tree.root), "--no-wait", output=subprocess.DEVNULL)
-            )
+            with suppress(*IN_THE_WAY):
+                self._producers.append(self._ingest(quiet=True))
+
+    def _ingest(self, *, quiet: bool) -> Command:
+        env = self._stack.user_environment
+        return start(env, "ingest", str(self._tree.root), "--no-wait", quiet=quiet)
 
     def _strike(self, kind: Kind, *, stay: bool) -> None:
         strike = self._recovery.strike(kind.name, is_outage=kind.is_outage)
         self._wish.say(f"{kind.name}: {len(strike.in_flight)} slices in flight")
-        with self._disturbing(kind):
-            try:
-                with kind.strike(self._stack, self._rng):
-                    time.sleep(LASTING if kind.is_outage or not stay else 0.0)
-            except (psycopg.Error, redis.RedisError) as exc:
-                self._wish.say(f"  an earlier fault was in its way: {exc}")
-            strike.healed_at = time.monotonic()
-            if stay:
-                holds_within(lambda: strike.recovered_at is not None, _PATIENCE)
-                self._wish.say(f"  recovered after {strike.recovery} s")
-            else:
-                self._stack.wait_until_whole(LASTING)
-
-    @contextmanager
-    def _disturbing(self, kind: Kind) -> Iterator[None]:
         began = time.monotonic()
-        yield
+        try:
+            with kind.strike(self._stack, self._rng):
+                time.sleep(kind.lasts)
+        except IN_THE_WAY as exc:
+            self._wish.say(f"  an earlier fault was in its way: {exc}")
+            self._recovery.forget(strike)
+            return
+        strike.healed_at = time.monotonic()
+        time.sleep(0.5)  # the supervisor has noticed by then
+        self._stack.wait_until_whole(2 * LASTING)
         if kind.loses_calls:
             self._disturbances.append(Disturbance(kind.name, began, time.monotonic()))
+        if stay:
+            holds_within(lambda: strike.recovered_at is not None, _PATIENCE)
+            self._wish.say(f"  recovered after {strike.recovery} s")
 
     def _come_to_rest(self) -> list[Violation]:
         """Heal, take in what the tree has become, wait until nothing moves; say what never will."""
@@ -139,7 +116,7 @@ class Soak:
         found = [Violation(Breach.STUCK, f"{name} is not started any more") for name in self._stack.failed()]
         for producer in self._producers:
             producer.wait(self._wish.rest)
-        last = self._stack.mobius("ingest", str(self._tree.root), "--no-wait")
+        last = self._ingest(quiet=False)
         said, _ = last.communicate(timeout=self._wish.rest)
         if last.returncode != 0:
             found.append(Violation(Breach.STUCK, f"the last ingestion ended with {last.returncode}: {said[-500:]}"))

@@ -53,7 +53,7 @@ class Reader:
 
     def lines(self, *statements: str) -> list[str]:
         """Return what these queries say, one line a row."""
-        return [row["line"] for statement in statements for row in self.rows(statement)]
+        return [row["line"] for row in self.rows(" UNION ALL ".join(statements))]
 
     def open_work(self) -> list[str]:
         """Say what is not finished."""

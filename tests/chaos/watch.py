@@ -12,17 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
-import psycopg
+from chaos.crew import PROJECT
 from chaos.facts import Hit, Violation
 from chaos.judge import indexed_in_vain, judge_answer
-from chaos.stack import PROJECT, Stack
+from chaos.stack import IN_THE_WAY, Stack
 from chaos.stores import Reader
 from chaos.trees import SourceTree
 
 #: Seconds between two looks.
 _PAUSE = 0.5
 _SAMPLE = "SELECT id FROM documents WHERE state = 'indexed' ORDER BY random() LIMIT 3"
-_UNAVAILABLE = (httpx.HTTPError, psycopg.Error)
+_UNAVAILABLE = (httpx.HTTPError, *IN_THE_WAY)
 
 
 class Repeated(threading.Thread):
@@ -74,7 +74,7 @@ class Onlooker:
             self.refusals += 1
         try:
             self._sample(self.stack.reader())
-        except (*_UNAVAILABLE, KeyError):  # without services there is no reader
+        except _UNAVAILABLE:
             self.refusals += 1
 
     def _search(self) -> None:
@@ -100,18 +100,17 @@ class Onlooker:
                 self.violations += indexed_in_vain(before, chunks, points)
 
 
-_FLIGHT = "SELECT id, stage, seq, state FROM slices WHERE state IN ('dispatched', 'running')"
-_AGAIN = "SELECT id, stage, state FROM slices WHERE id = ANY(%s::uuid[])"
-_ORDER = ("parse", "chunk", "embed", "upsert")
+_FLIGHT = "SELECT id FROM slices WHERE state IN ('dispatched', 'running')"
+_OPEN = "SELECT id FROM slices WHERE id = ANY(%s::uuid[]) AND state IN ('ready', 'dispatched', 'running')"
 
 
 @dataclass
-class Strikes:
+class Strike:
     """One fault that struck, and what it found in flight. Times are monotonic seconds."""
 
     kind: str
     at: float
-    in_flight: dict[str, str]
+    in_flight: set[str]
     is_outage: bool
     healed_at: float | None = None
     recovered_at: float | None = None
@@ -120,23 +119,23 @@ class Strikes:
 
     @property
     def recovery(self) -> float | None:
-        """Seconds until all that was in flight had moved on: after the healing, where nothing could go on before."""
+        """Seconds until all that was in flight was done: from the healing on, where nothing could go on before."""
         if self.recovered_at is None or self.healed_at is None:
             return None
         return max(0.0, self.recovered_at - (self.healed_at if self.is_outage else self.at))
 
 
 class Recovery:
-    """Follows every strike until all slices that it found in flight are a stage further and the stack is whole."""
+    """Follows every strike until all slices that it found in flight are done and the stack is whole."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._lock = threading.Lock()
-        self.strikes: list[Strikes] = []
+        self.strikes: list[Strike] = []
 
-    def strike(self, kind: str, *, is_outage: bool) -> Strikes:
+    def strike(self, kind: str, *, is_outage: bool) -> Strike:
         """Note that a fault is about to strike."""
-        made = Strikes(kind, time.monotonic(), self._in_flight(), is_outage)
+        made = Strike(kind, time.monotonic(), self._in_flight(), is_outage)
         with self._lock:
             for other in self.strikes:
                 if other.recovered_at is None:
@@ -144,32 +143,32 @@ class Recovery:
             self.strikes.append(made)
         return made
 
+    def forget(self, strike: Strike) -> None:
+        """Take back a fault that could not strike."""
+        with self._lock:
+            self.strikes.remove(strike)
+
     def look(self) -> None:
         """See what has recovered."""
         with self._lock:
             waiting = [strike for strike in self.strikes if strike.recovered_at is None]
         ids = sorted({key for strike in waiting for key in strike.in_flight})
         try:
-            rows = {str(row["id"]): row for row in self._stack.reader().rows(_AGAIN, ids)} if waiting else {}
-        except (psycopg.Error, KeyError):
+            still_open = {str(row["id"]) for row in self._stack.reader().rows(_OPEN, ids)} if waiting else set()
+        except IN_THE_WAY:
             return
         now, is_whole = time.monotonic(), self._stack.is_whole()
         for strike in waiting:
-            left = {key: stage for key, stage in strike.in_flight.items() if not _moved(stage, rows.get(key))}
-            strike.in_flight = left
-            if not left and is_whole and strike.healed_at is not None:
+            strike.in_flight &= still_open
+            if not strike.in_flight and is_whole and strike.healed_at is not None:
                 strike.recovered_at = now
 
     def busy(self) -> bool:
         """Whether a worker has something in its hands."""
         return bool(self._in_flight())
 
-    def _in_flight(self) -> dict[str, str]:
+    def _in_flight(self) -> set[str]:
         try:
-            return {str(row["id"]): row["stage"] for row in self._stack.reader().rows(_FLIGHT)}
-        except (psycopg.Error, KeyError):
-            return {}
-
-
-def _moved(stage: str, row: dict[str, str] | None) -> bool:
-    return row is None or row["state"] in {"done", "failed"} or _ORDER.index(row["stage"]) > _ORDER.index(stage)
+            return {str(row["id"]) for row in self._stack.reader().rows(_FLIGHT)}
+        except IN_THE_WAY:
+            return set()

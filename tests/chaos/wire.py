@@ -50,6 +50,9 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     wire: Wire
 
+    def handle_error(self, *_of: object) -> None:
+        """Keep quiet: callers are killed here all the time."""
+
 
 class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

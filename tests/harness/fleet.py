@@ -16,9 +16,9 @@ WORKER_READY = " ready."
 ALL_QUEUES = "parse,chunk,embed,upsert,control"
 
 
-def worker_argv(name: str, queues: str = ALL_QUEUES, processes: int = 1) -> list[str]:
+def worker_argv(name: str, queues: str = ALL_QUEUES, processes: int = 1, app: str = "worker.app") -> list[str]:
     """Return the arguments of Python that run a Celery worker."""
-    argv = ["-m", "celery", "-A", "worker.app", "worker", "-n", f"{name}@test", "-Q", queues]
+    argv = ["-m", "celery", "-A", app, "worker", "-n", f"{name}@test", "-Q", queues]
     return [*argv, "--concurrency", str(processes), "--without-gossip", "--without-mingle"]
 
 
@@ -34,9 +34,11 @@ class Fleet:
         """Start a Python process of the product; ``extra`` adds to its environment."""
         return self._start(Member(name, [sys.executable, "-m", *argv], {**self._env, **extra}, self._directory))
 
-    def worker(self, name: str, queues: str = ALL_QUEUES, *, processes: int = 1, **extra: str) -> Member:
+    def worker(
+        self, name: str, queues: str = ALL_QUEUES, *, processes: int = 1, app: str = "worker.app", **extra: str
+    ) -> Member:
         """Start a Celery worker and return when it takes messages."""
-        argv = [sys.executable, *worker_argv(name, queues, processes)]
+        argv = [sys.executable, *worker_argv(name, queues, processes, app)]
         env = {**self._env, **extra}
         member = self._start(Member(name, argv, env, self._directory, ready_prompt=WORKER_READY))
         member.ready()
