@@ -6,7 +6,6 @@ What dies is started again by the stack's own supervisor; only a dead supervisor
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +13,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 import redis
-from chaos.acts import signal_one
+from chaos.acts import holds_within, signal_one
 from chaos.crew import CPU_WORKERS, IO_WORKERS, WORKERS
 from chaos.provider import FAULTS
 from chaos.stack import IN_THE_WAY, Stack
 from chaos.wire import Mood
 from harness.messages import triple
+from harness.servers import wipe_redis
 
 from pipeline.testing.openai_stub import Fault
 
@@ -29,7 +29,7 @@ LASTING = 5.0
 #: For a process to be ready again (seconds).
 _READY = 60.0
 
-Strike = Callable[[Stack, random.Random], AbstractContextManager[None]]
+Blow = Callable[[Stack, random.Random], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class Kind:
     """
 
     name: str
-    strike: Strike
+    strike: Blow
     loses_calls: bool = False
     is_outage: bool = False
     lasts: float = 0.0
 
 
-def _at_once(act: Callable[[Stack, random.Random], object]) -> Strike:
+def _at_once(act: Callable[[Stack, random.Random], object]) -> Blow:
     @contextmanager
     def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
         act(stack, rng)
@@ -56,11 +56,11 @@ def _at_once(act: Callable[[Stack, random.Random], object]) -> Strike:
     return strike
 
 
-def _signalled(number: int, *names: str, count: int = 1) -> Strike:
+def _signalled(number: int, *names: str, count: int = 1) -> Blow:
     return _at_once(lambda stack, rng: [stack.send(name, number) for name in rng.sample(names, count)])
 
 
-def _killed(*names: str, count: int = 1) -> Strike:
+def _killed(*names: str, count: int = 1) -> Blow:
     return _signalled(signal.SIGKILL, *names, count=count)
 
 
@@ -95,7 +95,7 @@ def _supervisor_killed(stack: Stack, rng: random.Random) -> Iterator[None]:
     stack.start()
 
 
-def _paused(name: str) -> Strike:
+def _paused(name: str) -> Blow:
     @contextmanager
     def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
         stack.send(name, signal.SIGSTOP)
@@ -120,14 +120,15 @@ def _stopped_past_its_lease(stack: Stack, rng: random.Random) -> Iterator[None]:
 
 def _rolling_restart(stack: Stack, rng: random.Random) -> None:
     for name in WORKERS:
-        stack.send(name, signal.SIGTERM)
-        stack.wait_until_whole(_READY)
+        if pid := stack.pid(name):
+            signal_one(pid, signal.SIGTERM)
+            holds_within(lambda name=name, old=pid: stack.pid(name) not in {old, None}, _READY)
 
 
 def _redis_wiped(stack: Stack, rng: random.Random) -> None:
     """Its data is gone before the supervisor starts it again, which takes a quarter of a second at least."""
     stack.send("redis", signal.SIGKILL)
-    shutil.rmtree(stack.home.path / "redis" / "appendonlydir", ignore_errors=True)
+    wipe_redis(stack.home.path / "redis")
 
 
 def _clients_cut(stack: Stack, rng: random.Random) -> None:
@@ -158,7 +159,7 @@ def _transactions_cut(stack: Stack, rng: random.Random) -> None:
         time.sleep(0.2)
 
 
-def _wire(mood: Mood) -> Strike:
+def _wire(mood: Mood) -> Blow:
     @contextmanager
     def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
         stack.wire.mood = mood
@@ -170,7 +171,7 @@ def _wire(mood: Mood) -> Strike:
     return strike
 
 
-def _provider(fault: Fault) -> Strike:
+def _provider(fault: Fault) -> Blow:
     @contextmanager
     def strike(stack: Stack, rng: random.Random) -> Iterator[None]:
         stack.provider.mood = fault

@@ -75,8 +75,8 @@ class Soak:
         """Change the tree and ingest it; return when something is in flight."""
         self._tree.change(self._wish.edits)
         self._produce()
-        holds_within(self._recovery.busy, 10.0)
-        time.sleep(self._rng.uniform(0.0, 1.0))
+        holds_within(self._recovery.busy, 30.0)
+        time.sleep(self._rng.uniform(0.0, 0.5))
 
     def _produce(self) -> None:
         self._producers = [producer for producer in self._producers if producer.poll() is None]
@@ -158,8 +158,8 @@ class Soak:
 def soak(wish: Wish) -> Result:
     """Bring up a stack of its own, run, and take it down again."""
     tree = SourceTree(wish.directory / "tree", wish.directory, wish.files, random.Random(wish.seed))
-    with Provider(latency=0.3, record=wish.directory / "provider.jsonl") as provider:
-        stack = Stack(wish.directory, provider, {"MOBIUS_SLICE_DOCUMENTS": "8", **wish.settings})
+    with Provider(latency=0.5, record=wish.directory / "provider.jsonl") as provider:
+        stack = Stack(wish.directory, provider, {"MOBIUS_SLICE_DOCUMENTS": "4", **wish.settings})
         try:
             stack.start()
             return Soak(wish, stack, tree, provider).run()

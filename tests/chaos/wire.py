@@ -19,6 +19,7 @@ class Mood(StrEnum):
     GOOD = "good"
     SLOW = "slow"
     READ_ONLY = "read only"
+    DOWN = "down"
 
 
 class Wire:
@@ -65,6 +66,9 @@ class _Exchange(BaseHTTPRequestHandler):
         mood = self.server.wire.mood
         if mood is Mood.SLOW:
             time.sleep(SLOWNESS)
+        if mood is Mood.DOWN:
+            self.close_connection = True
+            return
         if mood is Mood.READ_ONLY and self._writes():
             self._reply(503, "application/json", b'{"status": {"error": "Service unavailable: read only"}}')
             return

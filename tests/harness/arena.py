@@ -48,6 +48,11 @@ class Arena:
         self.files |= {path: content.encode() for path, content in files.items()}
         self.bench.ingest(files)
 
+    def accept_each(self, files: Mapping[str, str]) -> None:
+        """Accept files as one slice each."""
+        self.files |= {path: content.encode() for path, content in files.items()}
+        self.bench.ingest(*({path: content} for path, content in files.items()))
+
     def reader(self) -> Reader:
         """Return what reads both stores."""
         return Reader(self.env["DATABASE_URL"], self.env["QDRANT_URL"], self.env["QDRANT_API_KEY"])
