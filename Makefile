@@ -16,8 +16,11 @@ LATENCY_MS ?= 0
 N ?= 50000
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
+SECONDS ?=
+SEED ?=
+CHAOS_ARGS ?=
 
-.PHONY: help setup ingest test lint bench bench-files bench-search format docs lock up down status purge clean
+.PHONY: help setup ingest test chaos lint bench bench-files bench-search format docs lock up down status purge clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +58,9 @@ else
 	@echo "==> running a part of the tests; coverage is only measured over all of them"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 endif
+
+chaos: setup ## Put a stack of its own under random fire for SECONDS=300, drawn from SEED=; CHAOS_ARGS=--help
+	@PYTHONPATH=tests $(BIN)/python -m chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 lint: setup ## Style, types, layering, sizes
 	@echo "==> ruff"

@@ -238,7 +238,7 @@ class Point:
     generation: int
     vector: Vector
     payload: Mapping[str, object]
-    sparse: SparseVector = field(default_factory=SparseVector)
+    sparse: SparseVector = SparseVector((), ())  # noqa: RUF009  it is frozen
 
 
 @dataclass(frozen=True, slots=True)

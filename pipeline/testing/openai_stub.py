@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -28,7 +30,8 @@ class Fault:
     """What goes wrong with one call; it is used up by the first call that has ``text`` in one of its inputs.
 
     ``body`` replaces the answer's body; ``drop`` leaves out that many vectors; ``dims`` and ``value`` change what the
-    vectors are; ``cut`` ends the body half-way, ``hang_up`` also says that more was to come.
+    vectors are; ``cut`` ends the body half-way, ``hang_up`` also says that more was to come; ``reset`` breaks the
+    connection without an answer. ``delay`` (seconds) comes on top of the latency.
     """
 
     status: int = 200
@@ -39,6 +42,8 @@ class Fault:
     value: float | None = None
     cut: bool = False
     hang_up: bool = False
+    reset: bool = False
+    delay: float = 0.0
     text: str = ""
 
 
@@ -115,6 +120,10 @@ class OpenAIStub:
         """Return every text that was sent, in order, repeated ones as often as they were."""
         return [text for call in self.calls for text in call.inputs]
 
+    def numbers(self, text: str, dims: int) -> Sequence[float]:
+        """Return a text's vector, which depends on nothing else."""
+        return hashed_numbers(text, dims)
+
     def answer(self, request: Mapping[str, object], authorization: str) -> tuple[Fault, bytes]:
         """Record a call and return the fault that it meets (one without effect, mostly) and the body."""
         given = request.get("input")
@@ -123,7 +132,7 @@ class OpenAIStub:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
             fault = self._next_fault(inputs, authorization)
-        time.sleep(self.latency)
+        time.sleep(self.latency + fault.delay)
         with self._lock:
             self._at_once -= 1
             self.calls.append(RecordedCall(inputs, request, authorization, fault.status))
@@ -153,7 +162,7 @@ class OpenAIStub:
         as_text = request.get("encoding_format") == "base64" and not self.only_floats
         data = []
         for index, text in enumerate(inputs[: len(inputs) - fault.drop]):
-            numbers = hashed_numbers(text, dims) if fault.value is None else [fault.value] * dims
+            numbers = self.numbers(text, dims) if fault.value is None else [fault.value] * dims
             vector = base64.b64encode(pack(numbers)).decode() if as_text else numbers
             data.append({"object": "embedding", "index": index, "embedding": vector})
         tokens = sum(len(text.split()) for text in inputs)
@@ -165,6 +174,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     stub: OpenAIStub
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """Close the connection without a word of good-bye."""
+        self.close_request(request)
 
 
 class _Exchange(BaseHTTPRequestHandler):
@@ -182,6 +195,11 @@ class _Exchange(BaseHTTPRequestHandler):
         self._send(fault, body)
 
     def _send(self, fault: Fault, body: bytes) -> None:
+        if fault.reset:
+            # With this a closed socket sends RST, not the FIN that says that all is well.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return
         sent = body[: len(body) // 2] if fault.cut or fault.hang_up else body
         self.send_response(fault.status)
         self.send_header("Content-Type", "application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def redis_argv(program: str, port: int, directory: str, **options: str) -> list[
     ours = {"bind": "127.0.0.1", "appendonly": "yes", "maxmemory_policy": "noeviction", "save": ""}
     words = {"port": str(port), "dir": directory, **ours, **options}
     return [program, *(word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value))]
+
+
+def wipe_redis(directory: Path) -> None:
+    """Delete all that a Redis, which is dead by now, has kept."""
+    kept = [*directory.glob("appendonly*"), *directory.glob("dump.rdb")]
+    assert kept, f"there is nothing to wipe in {directory}"
+    for path in kept:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 class RedisClient:

@@ -1,0 +1,114 @@
+"""A database, a Redis, a provider and a fleet that the tests of one module strike, one file of their own each.
+
+What the stores hold is judged by the history checker of the chaos suite, over all files that the module ever accepted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from chaos.facts import Stores, Violation
+from chaos.judge import judge_rest
+from chaos.stores import Reader
+from harness.bench import Bench
+from harness.databases import Databases
+from harness.fleet import Fleet, wait_until
+from harness.sabotage import VARIABLE, Trap
+from harness.servers import RedisServer
+
+from pipeline.testing.openai_stub import OpenAIStub
+
+_QUICK = {
+    "MOBIUS_LEASE_SECONDS": "1",
+    "MOBIUS_HEARTBEAT_SECONDS": "0.25",
+    "MOBIUS_SWEEP_SECONDS": "0.3",
+    "MOBIUS_DISPATCH_TIMEOUT_SECONDS": "1.5",
+    "MOBIUS_RETRY_SECONDS": "0.3",
+}
+
+
+@dataclass
+class Arena:
+    """Where one module's faults strike. ``files`` are those that must be there in the end, by path."""
+
+    env: dict[str, str]
+    bench: Bench
+    provider: OpenAIStub
+    redis: RedisServer
+    fleet: Fleet
+    trap: Trap
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def accept(self, files: Mapping[str, str]) -> None:
+        """Accept files as one slice."""
+        self.files |= {path: content.encode() for path, content in files.items()}
+        self.bench.ingest(files)
+
+    def accept_each(self, files: Mapping[str, str]) -> None:
+        """Accept files as one slice each."""
+        self.files |= {path: content.encode() for path, content in files.items()}
+        self.bench.ingest(*({path: content} for path, content in files.items()))
+
+    def reader(self) -> Reader:
+        """Return what reads both stores."""
+        return Reader(self.env["DATABASE_URL"], self.env["QDRANT_URL"], self.env["QDRANT_API_KEY"])
+
+    def wait_until_done(self) -> None:
+        """Wait until no work is left."""
+        wait_until(lambda: not self.reader().open_work(), "all work is done")
+
+    def stores(self) -> Stores:
+        """Return what the stores hold; other tests' points are in the same index."""
+        found = self.reader().at_rest()
+        ours = {str(row["id"]) for row in self.reader().rows("SELECT id FROM projects")}
+        points = {key: payload for key, payload in found.points.items() if payload["project"] in ours}
+        return replace(found, points=points)
+
+    def violations(self) -> list[Violation]:
+        """Return every broken promise."""
+        return judge_rest(self.files, self.stores())
+
+    def bought_again(self) -> int:
+        """Return how many texts the provider was sent more than once."""
+        return len(self.provider.inputs()) - len(set(self.provider.inputs()))
+
+
+@contextmanager
+def opened(services: dict[str, str], databases: Databases, place: Path) -> Iterator[Arena]:
+    """Open an arena without a fleet; whatever is started in it ends with it."""
+    redis = RedisServer(place / "redis")
+    redis.start()
+    with databases.migrated() as database_url, OpenAIStub(dims=32) as provider:
+        file = place / "trap"
+        env = _environment(services, database_url, redis.url, place, provider.url) | {VARIABLE: str(file)}
+        bench, fleet = Bench(database_url), Fleet(env, place)
+        try:
+            yield Arena(env, bench, provider, redis, fleet, Trap(file))
+        finally:
+            fleet.end()
+            redis.kill()
+            bench.close()
+
+
+def _environment(
+    services: dict[str, str], database_url: str, redis_url: str, place: Path, provider_url: str
+) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
+    return kept | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "QDRANT_URL": services["QDRANT_URL"],
+        "QDRANT_API_KEY": services["QDRANT_API_KEY"],
+        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+        "MOBIUS_HOME": str(place / "home"),
+        "MOBIUS_EMBEDDER": "openai",
+        "MOBIUS_OPENAI_MODEL": f"stub-{place.name}",
+        "MOBIUS_OPENAI_DIMS": "32",
+        "OPENAI_API_KEY": "a-test-key",
+        "OPENAI_BASE_URL": provider_url,
+        **_QUICK,
+    }

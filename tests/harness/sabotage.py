@@ -1,0 +1,105 @@
+"""The product's Celery application with traps on its ports: ``celery -A harness.sabotage worker``.
+
+A process that passes the place that the trap file names springs the trap, once, and is killed or stopped there by a
+signal that no code of ours can catch. Places are ``port.method before|after``, and for the claim, whose method is the
+same in every stage, ``ledger.claim:stage after``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from celery.signals import task_postrun
+
+import worker.adapters.openai
+import worker.adapters.qdrant  # noqa: F401  imported once, before the pool forks, and not again after every kill
+from pipeline.types import Token
+from tasks.base import StageContext
+from worker.app import app
+
+#: The variable that names the trap file.
+VARIABLE = "SABOTAGE_FILE"
+#: Where a stage's task has committed and sent its next link, and is not acknowledged yet.
+PUBLISHED = "message published"
+
+
+class Trap:
+    """What a test sets; ``sprung_by`` is the pid of the process that was caught."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._caught = file.with_suffix(".caught")
+
+    def set(self, place: str, number: int = signal.SIGKILL) -> None:
+        """Catch the next process that passes the place."""
+        self._caught.unlink(missing_ok=True)
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(f"{place}\n{int(number)}")
+        draft.rename(self._file)
+
+    @property
+    def sprung_by(self) -> int | None:
+        """The process that was caught; None while there is none."""
+        return int(self._caught.read_text()) if self._caught.exists() else None
+
+    def spring(self, place: str) -> None:
+        """Catch this process if the trap is set here and no other process is quicker."""
+        try:
+            wanted, number = self._file.read_text().splitlines()
+            if wanted != place:
+                return
+            mine = self._file.with_suffix(f".{os.getpid()}")
+            self._file.rename(mine)
+        except FileNotFoundError:
+            return
+        mine.write_text(str(os.getpid()))
+        mine.rename(self._caught)
+        os.kill(os.getpid(), int(number))
+
+
+class _Trapped:
+    """A port whose every method is a place."""
+
+    def __init__(self, port: Any, name: str, trap: Trap) -> None:
+        self._port = port
+        self._name = name
+        self._trap = trap
+
+    def __getattr__(self, method: str) -> Any:
+        found = getattr(self._port, method)
+        return self._guarded(found, method) if callable(found) else found
+
+    def _guarded(self, call: Callable[..., Any], method: str) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            stage = f":{args[0].stage}" if args and isinstance(args[0], Token) else ""
+            place = f"{self._name}.{method}{stage}"
+            self._trap.spring(f"{place} before")
+            result = call(*args, **kwargs)
+            self._trap.spring(f"{place} after")
+            return result
+
+        return guarded
+
+
+def _with_traps(build: Callable[[], StageContext], trap: Trap) -> Callable[[], StageContext]:
+    def built() -> StageContext:
+        context = build()
+        ledger: Any = _Trapped(context.ledger, "ledger", trap)
+        index: Any = _Trapped(context.index, "index", trap)
+        return replace(context, ledger=ledger, index=index)
+
+    return built
+
+
+if VARIABLE in os.environ:
+    _trap = Trap(Path(os.environ[VARIABLE]))
+    app._build_context = _with_traps(app._build_context, _trap)
+
+    @task_postrun.connect
+    def _published(**_kwargs: Any) -> None:
+        _trap.spring(PUBLISHED)
