@@ -56,8 +56,8 @@ class Language:
     ``opaque`` nodes are never looked into.
 
     ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
-    be in this language. The grammar is not used on text above ``max_bytes``, nor, unless it is 0, above
-    ``max_nesting`` blocks inside each other.
+    be in this language. The grammar is not used on text above ``max_bytes``, nor, unless they are 0, above
+    ``max_nesting`` blocks inside each other or ``max_angles`` signs ``<`` that no ``>`` follows.
     """
 
     name: str
@@ -88,3 +88,4 @@ class Language:
     plain_kind: str = "block"
     max_bytes: int = MAX_PARSED_BYTES
     max_nesting: int = 0
+    max_angles: int = 0

@@ -157,6 +157,12 @@ def test_a_new_file_is_accepted() -> None:
     assert (summary.seen, summary.unchanged, summary.skipped, summary.withheld) == (1, 0, {}, 0)
 
 
+def test_the_language_may_show_behind_a_long_licence() -> None:
+    intake = FakeIntake()
+    plan(intake, files(**{"a.h": b"// licence\n" * 200 + b"namespace a { class B; }\n"}))
+    assert [document.language for document in intake.accepted] == ["cpp"]
+
+
 def test_a_file_that_looks_as_it_did_is_not_even_read() -> None:
     intake, source = FakeIntake(known("a.py")), ListedSource([Found("a.py", OLD)])
     summary, _ = plan(intake, source)
