@@ -260,6 +260,17 @@ def test_text_has_no_nodes_and_no_error() -> None:
     assert (outline.nodes, outline.has_error, outline.language) == ((), False, "text")
 
 
+def test_code_behind_a_body_that_is_wrapped_is_a_node_of_its_own() -> None:
+    outline = parse(b"template <typename F>\nstruct result_of\n{ int a; } DEPRECATED(F);\nint b;\n", "cpp")
+    assert [(node.kind, node.name, node.depth) for node in outline.nodes] == [
+        ("class", "result_of", 0),
+        ("block", "", 1),
+        ("block", "", 1),
+        ("block", "", 0),
+    ]
+    assert well_formed(outline)
+
+
 def test_an_unknown_language_is_outlined_as_text() -> None:
     assert parse(b"x", "fortran").language == "text"
 
