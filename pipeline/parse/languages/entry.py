@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -53,7 +54,7 @@ class Language:
 
     ``bodies`` have no node of their own: their children count as the children of what they belong to, except
     directly inside one of ``lists``. Leading decorators inside of ``modifiers`` are no part of a signature.
-    ``opaque`` nodes are never looked into.
+    ``opaque`` nodes are never looked into. What ``unread`` matches is blank to the grammar.
 
     ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
     be in this language. The grammar is not used on text above ``max_bytes``, nor, unless they are 0, above
@@ -84,6 +85,7 @@ class Language:
     imports: frozenset[str] = frozenset()
     headings: frozenset[str] = frozenset()
     opaque: frozenset[str] = frozenset()
+    unread: re.Pattern[bytes] | None = None
     embedded: tuple[Embedding, ...] = ()
     plain_kind: str = "block"
     max_bytes: int = MAX_PARSED_BYTES

@@ -84,10 +84,3 @@ def test_nul_bytes_do_not_reach_a_grammar() -> None:
     # UTF-16 may hold them. The grammar of Bash takes 1 GB and ten seconds for 50,000.
     outline = parse(("\ufeff" + "\0" * 50_000 + "\nf() {\n  true\n}\n").encode("utf-16-le"), "bash")
     assert [node.name for node in outline.nodes if node.name] == ["f"]
-
-
-def test_a_header_for_two_languages_is_outlined() -> None:
-    # What only a C++ compiler closes is an error to the grammar of C.
-    guard = b'#ifdef __cplusplus\nextern "C" {\n#endif\n%s\n#ifdef __cplusplus\n}\n#endif\n'
-    outline = parse(guard % b"int add(int a, int b);\nstruct point { int x; };", "c")
-    assert [node.name for node in outline.nodes if node.name] == ["add", "point"]

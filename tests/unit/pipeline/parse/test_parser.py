@@ -271,6 +271,22 @@ def test_code_behind_a_body_that_is_wrapped_is_a_node_of_its_own() -> None:
     assert well_formed(outline)
 
 
+@pytest.mark.parametrize("language", ["c", "cpp"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'#ifdef __cplusplus\nextern "C" {\n#endif\n', b"#ifdef __cplusplus\n}\n#endif\n"),
+        (b'# if defined(__cplusplus) || defined(c_plusplus)\r\nextern "C"\r\n{\r\n#  endif\r\n', b""),
+        (b"", b"#if __cplusplus\n\n}  /* extern */\n#endif /* __cplusplus */\n"),
+    ],
+)
+def test_a_header_for_c_and_cpp_is_outlined(before: bytes, after: bytes, language: str) -> None:
+    body = b"int add(int a, int b);\nstruct point { int x; };\n"
+    outline = parse(before + body + after, language)
+    assert [(node.name, node.start - len(before)) for node in outline.nodes if node.name] == [("add", 0), ("point", 23)]
+    assert not outline.has_error
+
+
 def test_an_unknown_language_is_outlined_as_text() -> None:
     assert parse(b"x", "fortran").language == "text"
 
