@@ -54,7 +54,7 @@ def find_definition(
     is_small = inner.end_byte - inner.start_byte <= large
     if is_small and (inner.type in language.sized or (kind == "key" and owner == "key")):
         return None
-    name = _clip(_name(inner, data, language), MAX_NAME) or name
+    name = _clip(_name(inner, data, language) or name, MAX_NAME)
     if not name:
         return None
     if kind == "function" and owner in _OWNERS:

@@ -33,18 +33,20 @@ _NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 def is_too_much(data: bytes, language: Language) -> bool:
     """Tell whether a text must not be given to the language's grammar."""
-    if len(data) > language.max_bytes or any(leaves_open(data, pair) for pair in _BRACKETS):
+    if len(data) > language.max_bytes or any(leaves_open(data, pair, MAX_UNCLOSED) for pair in _BRACKETS):
+        return True
+    if language.max_angles and leaves_open(data, b"<>", language.max_angles):
         return True
     return bool(language.max_nesting) and nests_deeper(data, language.max_nesting)
 
 
-def leaves_open(data: bytes, pair: bytes) -> bool:
-    """Tell whether more than MAX_UNCLOSED brackets of a kind are never closed, wherever they stand."""
-    if data.count(pair[0]) <= MAX_UNCLOSED:
+def leaves_open(data: bytes, pair: bytes, limit: int) -> bool:
+    """Tell whether more than ``limit`` brackets of a kind are never closed, wherever they stand."""
+    if data.count(pair[0]) <= limit:
         return False
     brackets = data.translate(None, _all_but(pair))
     depths = list(accumulate((1 if bracket == pair[0] else -1 for bracket in brackets), initial=0))
-    return depths[-1] - min(depths) > MAX_UNCLOSED
+    return depths[-1] - min(depths) > limit
 
 
 class Growth:

@@ -40,6 +40,7 @@ MAX_PARSE_SECONDS = 20.0
 #: Bytes handed to the parser at a time.
 _WINDOW = 65_536
 
+_NOT_LINE_END = re.compile(rb"[^\r\n]")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
@@ -120,6 +121,8 @@ def _syntax_tree(
     if b"\r" in part:
         part = _LONE_CR.sub(b"\n", part)
     part = part.replace(b"\0", b" ")
+    if language.unread is not None:
+        part = language.unread.sub(_blank, part)
 
     def read(offset: int, _: tree_sitter.Point) -> bytes:
         return part[max(offset - first, 0) : offset - first + _WINDOW] if offset >= first else b" "
@@ -131,6 +134,10 @@ def _syntax_tree(
         if not patience.is_over():
             raise
         return None  # this is how an abort by the progress callback is reported
+
+
+def _blank(match: re.Match[bytes]) -> bytes:
+    return _NOT_LINE_END.sub(b" ", match[0])
 
 
 class _Patience:

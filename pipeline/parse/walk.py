@@ -73,9 +73,17 @@ class Walk:
                 frames.append(inside)
                 continue
             while frames and not cursor.goto_next_sibling():
-                frames.pop()
+                self._leave(frames)
                 cursor.goto_parent()
         return self._nodes
+
+    @staticmethod
+    def _leave(frames: list[_Frame]) -> None:
+        """Drop the innermost frame; the next one, where it is of the same definition, learns what that one did."""
+        done = frames.pop()
+        if frames and frames[-1].first == done.first:
+            frames[-1].has_body |= done.has_body
+            frames[-1].last = -1
 
     def _visit(self, node: tree_sitter.Node, frame: _Frame) -> _Frame | None:
         """Take in one node; return the frame to visit its children with, or None to leave them alone."""

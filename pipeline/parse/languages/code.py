@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pipeline.parse.languages.entry import Language
 
+#: Type arguments that nothing closes take memory with the square of their number: 20,000 of them 5 GB, in one step.
+_MAX_ANGLES = 2_000
+
 _JAVA = Language(
     name="java",
     module="tree_sitter_java",
@@ -30,6 +33,7 @@ _JAVA = Language(
     modifiers=frozenset({"modifiers"}),
     imports=frozenset({"import_declaration", "package_declaration"}),
     opaque=frozenset({"string_literal"}),
+    max_angles=_MAX_ANGLES,
 )
 
 _CSHARP = Language(
@@ -58,6 +62,7 @@ _CSHARP = Language(
     opaque=frozenset(
         {"string_literal", "raw_string_literal", "verbatim_string_literal", "interpolated_string_expression"}
     ),
+    max_angles=_MAX_ANGLES,
 )
 
 ENTRIES = (_JAVA, _CSHARP)

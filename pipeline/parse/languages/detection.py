@@ -20,7 +20,7 @@ _BY_EXTENSION = {suffix: language.name for language in LANGUAGES.values() for su
 _BY_FILE_NAME = {name: language.name for language in LANGUAGES.values() for name in language.file_names}
 _BY_INTERPRETER = {name: language.name for language in LANGUAGES.values() for name in language.interpreters}
 _BY_CALL_NAME = (
-    {suffix[1:].lower(): name for suffix, name in sorted(_BY_EXTENSION.items(), reverse=True)}
+    {suffix[1:]: name for suffix, name in _BY_EXTENSION.items() if suffix.islower()}
     | {alias: language.name for language in LANGUAGES.values() for alias in language.aliases}
     | {name: name for name in LANGUAGES}
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -53,11 +54,11 @@ class Language:
 
     ``bodies`` have no node of their own: their children count as the children of what they belong to, except
     directly inside one of ``lists``. Leading decorators inside of ``modifiers`` are no part of a signature.
-    ``opaque`` nodes are never looked into.
+    ``opaque`` nodes are never looked into. What ``unread`` matches is blank to the grammar.
 
     ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
-    be in this language. The grammar is not used on text above ``max_bytes``, nor, unless it is 0, above
-    ``max_nesting`` blocks inside each other.
+    be in this language. The grammar is not used on text above ``max_bytes``, nor, unless they are 0, above
+    ``max_nesting`` blocks inside each other or ``max_angles`` signs ``<`` that no ``>`` follows.
     """
 
     name: str
@@ -84,7 +85,9 @@ class Language:
     imports: frozenset[str] = frozenset()
     headings: frozenset[str] = frozenset()
     opaque: frozenset[str] = frozenset()
+    unread: re.Pattern[bytes] | None = None
     embedded: tuple[Embedding, ...] = ()
     plain_kind: str = "block"
     max_bytes: int = MAX_PARSED_BYTES
     max_nesting: int = 0
+    max_angles: int = 0

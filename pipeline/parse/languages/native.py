@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline.parse.languages import naming
 from pipeline.parse.languages.entry import Language, Wrapper
 
@@ -35,6 +37,13 @@ _C_BODIES = frozenset(
         "preproc_else",
     }
 )
+#: What makes a C header one for C++ as well: half of a block in one place, half in another. No grammar sees that they
+#: belong together; the whole header would be an error.
+_C_GUARD = re.compile(
+    rb"#[ \t]*+if[^\n]{0,200}?\b__cplusplus\b[^\n]*+\n"
+    rb"(?:[ \t\r]*+(?:extern[ \t]*+\"C\"[ \t]*+)?[{}]?[ \t\r]*+(?:/\*[^*\n]*+\*/[ \t\r]*+|//[^\n]*+)?\n){1,4}"
+    rb"[ \t]*+#[ \t]*+endif"
+)
 _C_OPAQUE = frozenset({"string_literal", "raw_string_literal", "preproc_arg"})
 
 _C = Language(
@@ -51,6 +60,7 @@ _C = Language(
     decorators=frozenset({"attribute_declaration"}),
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE - {"raw_string_literal"},
+    unread=_C_GUARD,
 )
 
 _CPP = Language(
@@ -83,6 +93,7 @@ _CPP = Language(
     decorators=frozenset({"attribute_declaration"}),
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE,
+    unread=_C_GUARD,
 )
 
 _RUST = Language(

@@ -187,6 +187,12 @@ def test_taking_out_what_is_skipped_now_is_bound_by_the_deletion_guard() -> None
     assert "--allow-delete" in summary.message
 
 
+def test_the_language_may_show_behind_a_long_licence() -> None:
+    intake = FakeIntake()
+    plan(intake, files(**{"a.h": b"// licence\n" * 200 + b"namespace a { class B; }\n"}))
+    assert [document.language for document in intake.accepted] == ["cpp"]
+
+
 def test_a_file_that_looks_as_it_did_is_not_even_read() -> None:
     intake, source = FakeIntake(known("a.py")), ListedSource([Found("a.py", OLD)])
     summary, _ = plan(intake, source)

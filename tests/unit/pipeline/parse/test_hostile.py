@@ -43,40 +43,44 @@ def test_brackets_that_are_never_closed_are_not_parsed(language: str) -> None:
     assert (outline.nodes, outline.has_error) == ((), True)
 
 
+@pytest.mark.parametrize("language", ["java", "csharp"])
+def test_type_arguments_that_are_never_closed_are_not_parsed(language: str) -> None:
+    assert (parse(b"A<" * 50_000, language).nodes, parse(b"A<" * 50_000, language).has_error) == ((), True)
+    loops = b"class A { void f() {\n" + b"for (int i = 0; i < 9; i++) { g(() -> i >> 1); }\n" * 5_000 + b"} }\n"
+    assert "A" in {
+        node.name for node in parse(loops.replace(b"->", b"=>" if language == "csharp" else b"->"), language).nodes
+    }
+
+
 @pytest.mark.parametrize("pair", [b"()", b"[]", b"{}"])
 def test_only_what_stays_open_counts(pair: bytes) -> None:
     opening, closing = pair[:1], pair[1:]
-    many = MAX_UNCLOSED + 1
-    assert leaves_open(opening * many, pair)
-    assert leaves_open(closing * many + opening * many + closing * (many // 2) + opening * many, pair)
-    assert not leaves_open(opening * MAX_UNCLOSED, pair)
-    assert not leaves_open(opening * many + closing * many, pair)
-    assert not leaves_open((opening + closing) * many * 3, pair)
-    assert not leaves_open(closing * many * 3, pair)
-    assert is_too_much(b"f" + opening * many, language_of("go"))
+    assert leaves_open(opening * 11, pair, 10)
+    assert leaves_open(closing * 50 + opening * 11 + closing * 6 + opening * 6, pair, 10)
+    assert not leaves_open(opening * 10, pair, 10)
+    assert not leaves_open(opening * 11 + closing, pair, 10)
+    assert not leaves_open((opening + closing) * 50, pair, 10)
+    assert not leaves_open(closing * 50, pair, 10)
+    assert is_too_much(b"f" + opening * (MAX_UNCLOSED + 1), language_of("go"))
+    assert not is_too_much(b"f" + opening * MAX_UNCLOSED, language_of("go"))
 
 
-def test_growth_is_seen_and_what_was_there_before_is_not_counted() -> None:
-    code = "from pipeline.parse.limits import Growth; before = bytes([1]) * 80_000_000; growth = Growth(40_000_000);"
-    code += "quiet = growth.is_too_much(); more = bytes([1]) * 80_000_000; print(quiet, growth.is_too_much())"
+@pytest.mark.parametrize("earlier", [1, 200_000_000], ids=["a new peak", "below an earlier peak"])
+def test_growth_is_seen_and_what_was_there_before_is_not_counted(earlier: int) -> None:
+    code = f"""
+from pipeline.parse.limits import CALLS_A_LOOK, Growth
+earlier = bytes([1]) * {earlier}
+del earlier
+before = bytes([1]) * 80_000_000
+growth = Growth(40_000_000)
+print(any(growth.is_too_much() for _ in range(CALLS_A_LOOK)))
+more = bytes([1]) * 80_000_000
+print(any(growth.is_too_much() for _ in range(CALLS_A_LOOK)))
+"""
     assert run("-c", code).stdout.split() == ["False", "True"]
-
-
-def test_growth_below_an_earlier_peak_is_seen_as_well() -> None:
-    code = "from pipeline.parse.limits import CALLS_A_LOOK, Growth; peak = bytes([1]) * 200_000_000; del peak;"
-    code += "growth = Growth(40_000_000); growth.is_too_much(); more = bytes([1]) * 80_000_000;"
-    code += "print(any(growth.is_too_much() for _ in range(CALLS_A_LOOK)))"
-    assert run("-c", code).stdout.split() == ["True"]
 
 
 def test_nul_bytes_do_not_reach_a_grammar() -> None:
     # UTF-16 may hold them. The grammar of Bash takes 1 GB and ten seconds for 50,000.
     outline = parse(("\ufeff" + "\0" * 50_000 + "\nf() {\n  true\n}\n").encode("utf-16-le"), "bash")
     assert [node.name for node in outline.nodes if node.name] == ["f"]
-
-
-def test_a_header_for_two_languages_is_outlined() -> None:
-    # What only a C++ compiler closes is an error to the grammar of C.
-    guard = b'#ifdef __cplusplus\nextern "C" {\n#endif\n%s\n#ifdef __cplusplus\n}\n#endif\n'
-    outline = parse(guard % b"int add(int a, int b);\nstruct point { int x; };", "c")
-    assert [node.name for node in outline.nodes if node.name] == ["add", "point"]

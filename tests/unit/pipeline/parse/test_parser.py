@@ -260,6 +260,33 @@ def test_text_has_no_nodes_and_no_error() -> None:
     assert (outline.nodes, outline.has_error, outline.language) == ((), False, "text")
 
 
+def test_code_behind_a_body_that_is_wrapped_is_a_node_of_its_own() -> None:
+    outline = parse(b"template <typename F>\nstruct result_of\n{ int a; } DEPRECATED(F);\nint b;\n", "cpp")
+    assert [(node.kind, node.name, node.depth) for node in outline.nodes] == [
+        ("class", "result_of", 0),
+        ("block", "", 1),
+        ("block", "", 1),
+        ("block", "", 0),
+    ]
+    assert well_formed(outline)
+
+
+@pytest.mark.parametrize("language", ["c", "cpp"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'#ifdef __cplusplus\nextern "C" {\n#endif\n', b"#ifdef __cplusplus\n}\n#endif\n"),
+        (b'# if defined(__cplusplus) || defined(c_plusplus)\r\nextern "C"\r\n{\r\n#  endif\r\n', b""),
+        (b"", b"#if __cplusplus\n\n}  /* extern */\n#endif /* __cplusplus */\n"),
+    ],
+)
+def test_a_header_for_c_and_cpp_is_outlined(before: bytes, after: bytes, language: str) -> None:
+    body = b"int add(int a, int b);\nstruct point { int x; };\n"
+    outline = parse(before + body + after, language)
+    assert [(node.name, node.start - len(before)) for node in outline.nodes if node.name] == [("add", 0), ("point", 23)]
+    assert not outline.has_error
+
+
 def test_an_unknown_language_is_outlined_as_text() -> None:
     assert parse(b"x", "fortran").language == "text"
 
