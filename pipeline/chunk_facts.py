@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.chunk_labels import Label
 from pipeline.facts import ChunkFacts, DefinitionFacts, Span
 from pipeline.parse.facts_query import table_of
-from pipeline.types import Outline, OutlineNode
+from pipeline.types import Outline
 
 #: Characters of one word or line.
 MAX_WORDS = 160
@@ -24,8 +24,6 @@ MAX_REFERENCES = 64
 _NAME = re.compile(rb"[$@\w\x80-\xff]+(?:[?!](?!=))?")
 _NOTHING = DefinitionFacts()
 
-_Parent = tuple[int, int, str]
-
 
 def describe_chunks(
     text: bytes, outline: Outline, ends: Sequence[int], labels: Sequence[Label]
@@ -35,32 +33,29 @@ def describe_chunks(
     if facts is None or table is None:
         yield from (None for _ in labels)
         return
-    known = {_key(outline.nodes[i]): each for i, each in facts.definitions.items()}
-    parts = Counter(_key(label.parent) for label in labels if label.parent is not None)
-    part: Counter[_Parent] = Counter()
+    # The parents are nodes of the outline themselves, so that it is enough to ask which one it is.
+    known = {id(outline.nodes[i]): each for i, each in facts.definitions.items()}
+    parts = Counter([id(label.parent) for label in labels])
+    part: Counter[int] = Counter()
     start = at = 0
     for end, label in zip(ends, labels, strict=True):
         after = bisect_left(facts.references, end, at)
         references = _names(text, facts.references[at:after], end, label.defines)
-        has_error = bisect_left(facts.errors, start) < bisect_left(facts.errors, end)
+        has_error = bool(facts.errors) and bisect_left(facts.errors, start) < bisect_left(facts.errors, end)
         if label.parent is None:
             yield ChunkFacts(references=references, has_error=has_error)
         else:
-            key = _key(label.parent)
+            key = id(label.parent)
             part[key] += 1
+            about = _words_of(text, known.get(key, _NOTHING))
             symbol = table.separator.join(_qualified(label))
-            whole = (symbol, *_words_of(text, known.get(key, _NOTHING)))
-            yield ChunkFacts(*whole, part[key], parts[key], references, has_error)
+            yield ChunkFacts(symbol, *about, part[key], parts[key], references, has_error)
         start, at = end, after
 
 
 def imported_modules(text: bytes, outline: Outline) -> tuple[str, ...]:
     """Return the modules that a file imports, as it writes them, each once."""
     return () if outline.facts is None else tuple(dict.fromkeys(_words(text, outline.facts.imports)))
-
-
-def _key(node: OutlineNode) -> _Parent:
-    return node.start, node.end, node.name
 
 
 def _qualified(label: Label) -> list[str]:
@@ -72,7 +67,8 @@ def _qualified(label: Label) -> list[str]:
 
 def _words_of(text: bytes, facts: DefinitionFacts) -> tuple[str, tuple[str, ...], str, tuple[str, ...], int]:
     """Return doc, parameters, return type, decorators and complexity."""
-    doc, returns = ("" if span is None else _line(text, span) for span in (facts.doc, facts.returns))
+    doc = "" if facts.doc is None else _line(text, facts.doc)
+    returns = "" if facts.returns is None else _line(text, facts.returns)
     return doc, _words(text, facts.parameters), returns, _words(text, facts.decorators), facts.complexity
 
 

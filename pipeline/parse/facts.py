@@ -30,7 +30,6 @@ BYTES_PER_REFERENCE = 16
 FREE_REFERENCES = 64
 
 _FUNCTIONS = frozenset({"function", "method"})
-_NOTHING = DefinitionFacts()
 _ABOUT_DEFINITIONS = ("scope", "lambda", "parameter", "return", "doc", "decorator")
 #: Beyond every offset.
 _EVERYTHING = 1 << 62
@@ -89,6 +88,7 @@ class _Definitions:
         self._comments = comments
         found = {name: _spans(captures.get(name, ())) for name in _ABOUT_DEFINITIONS}
         self._decorators = found["decorator"]
+        self._starts = {start for start, _ in self._decorators}
         self._spans = {inner.get(i, (node.start, node.end)): i for i, node in enumerate(nodes) if node.name}
         # Outer before inner, also where both begin at the same byte.
         scopes = sorted([*found["scope"], *found["lambda"]], key=lambda span: (span[0], -span[1]))
@@ -103,23 +103,23 @@ class _Definitions:
 
     def facts(self) -> dict[int, DefinitionFacts]:
         """Return the facts of the nodes that have any, by their index."""
-        facts = ((i, self._of(i, span)) for span, i in self._spans.items())
-        return {i: each for i, each in facts if each != _NOTHING}
-
-    def _of(self, index: int, span: Span) -> DefinitionFacts:
-        return DefinitionFacts(
-            self._branches[span] + 1 if self._nodes[index].kind in _FUNCTIONS else 0,
-            self._doc(index, span),
-            self._returns.get(span),
-            tuple(self._parameters.get(span, ())[:MAX_PARAMETERS]),
-            self._decorators_of(self._nodes[index]) if self._decorators else (),
-        )
+        facts: dict[int, DefinitionFacts] = {}
+        for span, i in self._spans.items():
+            node = self._nodes[i]
+            complexity = self._branches.get(span, 0) + 1 if node.kind in _FUNCTIONS else 0
+            doc = self._doc(i, span) if self._comments or span in self._docs else None
+            is_decorated = node.start in self._starts or (i > 0 and self._nodes[i - 1].kind == "decorator")
+            decorators = self._decorators_of(node) if is_decorated else ()
+            if complexity or doc or decorators:
+                parameters = tuple(self._parameters.get(span, ())[:MAX_PARAMETERS])
+                facts[i] = DefinitionFacts(complexity, doc, self._returns.get(span), parameters, decorators)
+        return facts
 
     def _doc(self, index: int, span: Span) -> Span | None:
         string = self._docs.get(span)
         if string is not None:
             return string_line(self._data, string)
-        return comment_line(self._data, self._nodes, index, self._comments) if self._comments else None
+        return comment_line(self._data, self._nodes, index, self._comments)
 
     def _decorators_of(self, node: OutlineNode) -> tuple[Span, ...]:
         """Return the decorators that end directly before a node, and those that it begins with."""
