@@ -15,6 +15,7 @@ from tasks.searching import search as search_project
 from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.services import open_services
+from worker.observability.logs import configure_logs
 from worker.searching import search_mode
 
 #: Lines of a hit's text that people are shown; JSON has all of it.
@@ -61,6 +62,8 @@ def search(
 ) -> None:
     """Search a project; the best chunk comes first."""
     services = open_services()
+    # What an adapter has to say must not stand among the results.
+    configure_logs(services.settings.log_level, "console")
     names = Names.of(services.settings, tenant, project)
     scope = Sources(services.engine).scope_of(names.tenant, names.project)
     chunks = CommittedChunks(services.engine)
