@@ -78,7 +78,7 @@ class Limit:
         finally:
             self._connections.put(connection)
         with self.clock("upsert"):
-            return self._points.write(claim, batch.pieces, vectors)
+            return self._points.write(claim, batch.call, batch.pieces, vectors)
 
     def _buy(self, batch: Batch) -> Mapping[bytes, bytes]:
         if not batch.call.inputs:

@@ -65,6 +65,13 @@ def test_a_search_pays_for_a_query_once_and_by_words_for_none(desk: Desk) -> Non
         assert len(desk.provider.calls) == calls + 1
 
 
+def test_a_search_without_redis_finds_and_says_so_apart_from_the_results(desk: Desk) -> None:
+    desk.ingest()
+    done = desk.run("search", f"step of {desk.project}", "--json", extra={"REDIS_URL": "redis://127.0.0.1:9"})
+    assert json.loads(done.stdout)
+    assert "query_cache_unavailable" in done.stderr
+
+
 def test_workers_with_another_model_are_pointed_out(desk: Desk) -> None:
     message = desk.refused("ingest", desk.tree, "--json", extra={"MOBIUS_EMBEDDER": "lexical"})
     assert "was indexed by other settings than this command has" in message

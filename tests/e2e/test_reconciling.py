@@ -54,7 +54,7 @@ class Qdrant:
         while True:
             body = {"limit": 500, "with_payload": True, "with_vector": True, "offset": offset}
             page = self._post("POST", "/scroll", body)
-            found |= {point["id"]: (point["payload"], point["vector"]["dense"]) for point in page["points"]}
+            found |= {point["id"]: (point["payload"], point["vector"]) for point in page["points"]}
             offset = page["next_page_offset"]
             if offset is None:
                 return found
@@ -187,7 +187,8 @@ def test_repairs_give_back_exactly_what_was_there_without_a_call_to_the_provider
 
 def test_a_dropped_collection_is_rebuilt_whole_and_searched_again_for_nothing(filled: Desk, qdrant: Qdrant) -> None:
     before, calls = qdrant.everything(), len(filled.provider.calls)
-    hits = filled.search(f"{filled.project}_1")
+    hits = [filled.search(f"{filled.project}_1", "--mode", mode) for mode in ("dense", "sparse")]
+    assert all(hits)
     qdrant.drop()
     found = reconcile(filled, code=4)
     assert (found["missing"], found["scanned"]) == (len(before), 0)
@@ -195,8 +196,8 @@ def test_a_dropped_collection_is_rebuilt_whole_and_searched_again_for_nothing(fi
     mended = reconcile(filled, "--repair")
     assert (mended["repaired"], mended["left"]) == (len(before), 0)
     assert qdrant.everything() == before
-    assert len(filled.provider.calls) == calls + 1, "the search's own query"
-    assert filled.search(f"{filled.project}_1") == hits
+    assert [filled.search(f"{filled.project}_1", "--mode", mode) for mode in ("dense", "sparse")] == hits
+    assert len(filled.provider.calls) == calls + 1, "the search's own query, once"
 
 
 def test_a_repair_that_would_delete_most_of_the_index_is_refused_until_it_is_allowed(

@@ -34,12 +34,12 @@ def qdrant_findings(environ: dict[str, str]) -> list[Finding]:
     return qdrant.judge(look_qdrant.look(load_settings(environ)))
 
 
-def make_collection(environ: dict[str, str], dims: int) -> None:
+def make_collection(environ: dict[str, str], dims: int, **more: object) -> None:
     settings = load_settings(environ)
     alias, name = alias_of(embedding_model(settings)), settings.openai_model
     with httpx.Client(base_url=environ["QDRANT_URL"], headers={"api-key": environ["QDRANT_API_KEY"]}) as client:
         vectors: dict[str, Any] = {"dense": {"size": dims, "distance": "Cosine"}}
-        client.put(f"/collections/{name}", json={"vectors": vectors}).raise_for_status()
+        client.put(f"/collections/{name}", json={"vectors": vectors, **more}).raise_for_status()
         actions = [{"create_alias": {"collection_name": name, "alias_name": alias}}]
         client.post("/collections/aliases", json={"actions": actions}).raise_for_status()
 
@@ -51,10 +51,15 @@ def test_an_index_without_the_collection_is_fine(qdrant_environ: dict[str, str])
 
 
 def test_an_index_with_the_models_collection_is_fine(qdrant_environ: dict[str, str]) -> None:
-    make_collection(qdrant_environ, 8)
+    make_collection(qdrant_environ, 8, sparse_vectors={"sparse": {"modifier": "idf"}})
     findings = qdrant_findings(qdrant_environ)
     assert advised(findings) == {}
     assert "0 points" in findings[1].found
+
+
+def test_a_collection_that_knows_no_words_yet_is_a_warning(qdrant_environ: dict[str, str]) -> None:
+    make_collection(qdrant_environ, 8)
+    assert "mobius reconcile --repair" in advised(qdrant_findings(qdrant_environ))["qdrant.collection"]
 
 
 def test_a_collection_of_other_vectors_is_a_problem(qdrant_environ: dict[str, str]) -> None:

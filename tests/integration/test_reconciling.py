@@ -249,7 +249,7 @@ def test_a_point_with_another_version_of_the_sparse_vector_is_written_anew(fille
     before = dict(filled.index.points)
     older = chunks(filled)[3]
     change(filled, older, sparse=sparse)
-    filled.index.points[older] = replace(filled.index.points[older], sparse=SparseVector())
+    filled.index.points[older] = replace(filled.index.points[older], sparse=SparseVector((), ()))
     assert counts(mend(filled)) == (0, 0, 1)
     assert filled.index.points == before
 

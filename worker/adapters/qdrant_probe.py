@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from pipeline.errors import BadCredentials, MisconfiguredError, ServiceUnavailable
 from pipeline.types import EmbeddingModel
-from worker.adapters.qdrant_layout import DENSE, alias_of, require_fit
+from worker.adapters.qdrant_layout import DENSE, SPARSE, alias_of, require_fit
 
 #: Seconds to wait for the answer.
 _TIMEOUT = 5.0
@@ -60,6 +60,11 @@ def require_vectors(model: EmbeddingModel, collection: dict[str, Any]) -> None:
     """
     dense = collection.get("config", {}).get("params", {}).get("vectors", {}).get(DENSE, {})
     require_fit(model, dense.get("size"), dense.get("distance"))
+
+
+def has_sparse(collection: dict[str, Any]) -> bool:
+    """Return whether points of the collection that ``find_collection`` found may have a sparse vector."""
+    return SPARSE in (collection.get("config", {}).get("params", {}).get("sparse_vectors") or {})
 
 
 def server_version(url: str, api_key: str | None, timeout: float = _TIMEOUT) -> str:

@@ -16,6 +16,7 @@ from worker.cli.facts import describe_facts
 from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.services import open_services
+from worker.observability.logs import configure_logs
 from worker.searching import search_mode
 
 #: Lines of a hit's text that people are shown; JSON has all of it.
@@ -65,6 +66,8 @@ def search(
 ) -> None:
     """Search a project; the best chunk comes first."""
     services = open_services()
+    # What an adapter has to say must not stand among the results.
+    configure_logs(services.settings.log_level, "console")
     names = Names.of(services.settings, tenant, project)
     scope = Sources(services.engine).scope_of(names.tenant, names.project)
     chunks = CommittedChunks(services.engine)

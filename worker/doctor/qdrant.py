@@ -13,7 +13,10 @@ MINIMUM = (1, 16)
 
 @dataclass(frozen=True, slots=True)
 class QdrantSeen:
-    """What Qdrant says. ``points``: None where there is no collection yet; ``misfit``: that it does not fit."""
+    """What Qdrant says. ``points``: None where there is no collection yet; ``misfit``: that it does not fit.
+
+    ``has_sparse`` is false where the collection is one of a version that knew no search by words.
+    """
 
     address: str
     version: str
@@ -21,6 +24,7 @@ class QdrantSeen:
     points: int | None = None
     health: str = ""
     misfit: DimensionMismatch | None = None
+    has_sparse: bool = True
 
 
 def judge(seen: QdrantSeen | Silence) -> list[Finding]:
@@ -52,6 +56,12 @@ def judge_collection(seen: QdrantSeen) -> Finding:
     if seen.points is None:
         return ok(name, f"none yet for {seen.model}; the first worker makes it")
     found = f"{seen.points:,} points for {seen.model}, status {seen.health or 'unknown'}"
+    if not seen.has_sparse:
+        return warning(
+            name,
+            f"{found}, none with a sparse vector",
+            "run `mobius reconcile --repair`: until then a search by words finds nothing.",
+        )
     if seen.health == "red":
         return problem(name, found, "look into Qdrant's log: a shard of the collection has failed.")
     if seen.health == "grey":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import DimensionMismatch, IngestError
-from worker.adapters.qdrant_probe import find_collection, require_vectors, server_version
+from worker.adapters.qdrant_probe import find_collection, has_sparse, require_vectors, server_version
 from worker.doctor.findings import Silence
 from worker.doctor.qdrant import QdrantSeen
 from worker.embedding import embedding_model, qdrant_key
@@ -36,4 +36,5 @@ def look(settings: Settings) -> QdrantSeen | Silence:
         points=int(collection.get("points_count") or 0),
         health=str(collection.get("status", "")),
         misfit=misfit,
+        has_sparse=has_sparse(collection),
     )

@@ -59,8 +59,9 @@ def test_only_versions_with_conditional_updates_will_do(version: str, status: St
         (replace(SEEN, health="grey"), Status.WARNING, "any write"),
         (replace(SEEN, health="red"), Status.PROBLEM, "Qdrant's log"),
         (replace(SEEN, misfit=misfit()), Status.PROBLEM, "drop that alias"),
+        (replace(SEEN, has_sparse=False), Status.WARNING, "mobius reconcile --repair"),
     ],
-    ids=["none", "yellow", "grey", "red", "misfit"],
+    ids=["none", "yellow", "grey", "red", "misfit", "no words"],
 )
 def test_the_collection(seen: QdrantSeen, status: Status, words: str) -> None:
     finding = judge_collection(seen)
