@@ -13,14 +13,18 @@ from benchmarks.search_set import SearchSet
 from pipeline import sparse
 from pipeline.chunk import ChunkBudget
 
-#: What the ranking loses where one of its parts is left out.
-ABLATIONS: Mapping[str, Mapping[str, Any]] = {
-    "all of it": {"K1": sparse.K1},
+_PARTS: Mapping[str, Mapping[str, Any]] = {
     "header's lines count once": {"PATH_WEIGHT": 1, "SCOPE_WEIGHT": 1, "DEFINES_WEIGHT": 1},
     "no stems": {"_stems": lambda words: ()},  # noqa: ARG005  stands in for it
     "no pairs": {"_pairs": lambda words: ()},  # noqa: ARG005  the same
     "no silent words": {"SILENT_WORDS": frozenset()},
     "k1 = 1.2, b = 0.75": {"K1": 1.2, "B": 0.75},
+}
+#: What to change for each variant; the last one is BM25 over the words of identifiers, as it is in textbooks.
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "all of it": {"K1": sparse.K1},
+    **_PARTS,
+    "none of these": {name: value for part in _PARTS.values() for name, value in part.items()},
 }
 
 
@@ -45,5 +49,7 @@ def _no_terms_kept() -> Iterator[None]:
     """Keep no term that was made with other parts, before and after."""
     forget = sparse._terms.cache_clear  # noqa: SLF001  what is changed is private too
     forget()
-    yield
-    forget()
+    try:
+        yield
+    finally:
+        forget()
