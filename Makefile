@@ -17,7 +17,7 @@ N ?= 50000
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup ingest test lint bench bench-files format docs lock up down status purge clean
+.PHONY: help setup ingest test lint bench bench-files bench-backlog format docs lock up down status purge clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,9 @@ bench: setup ## Measure cost and speed beside the least possible, with DIR=, LAT
 
 bench-files: setup ## Time the ingestion of N=50000 unchanged small files (takes minutes)
 	@$(BIN)/python -m benchmarks.many --files $(N) $(BENCH_ARGS)
+
+bench-backlog: setup ## Measure memory and queue depth while N=100000 tiny files wait and no worker runs
+	@$(BIN)/python -m benchmarks.backlog --files $(if $(filter file,$(origin N)),100000,$(N)) $(BENCH_ARGS)
 
 format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix .
