@@ -69,17 +69,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         say(f"{given.files:,} files, {corpus.size / 1e6:.1f} MB; starting services")
         with open_services(place) as services:
             found = _measured(services.environment, corpus.root, place)
-    bounds = Backlog(redis_megabytes=50, producer_megabytes=300, dispatcher_megabytes=150, depth=window, seconds=0)
-    print(f"| {given.files:,} files, no worker | found | bound |\n|---|---|---|")
-    broken = []
-    for name, value in asdict(found).items():
-        bound = asdict(bounds)[name]
-        print(f"| {name.replace('_', ' ')} | {value:,.1f} | {bound or ''} |")
-        broken += [name] if bound and value > bound else []
+        say("removing the files")
+    broken = _tell(found, given.files, window)
     report.write_json({**about, "files": given.files, "window": window, **asdict(found)}, given.json)
     say(f"wrote {given.json}")
     if broken:
         raise SystemExit(f"benchmarks: beyond its bound: {', '.join(broken)}")
+
+
+def _tell(found: Backlog, files: int, window: int) -> list[str]:
+    """Print a table and return what is beyond its bound."""
+    bounds = asdict(
+        Backlog(redis_megabytes=50, producer_megabytes=300, dispatcher_megabytes=150, depth=window, seconds=0)
+    )
+    print(f"| {files:,} files, no worker | found | bound |\n|---|---|---|")
+    for name, value in asdict(found).items():
+        print(f"| {name.replace('_', ' ')} | {value:,.1f} | {bounds[name] or ''} |")
+    return [name for name, value in asdict(found).items() if bounds[name] and value > bounds[name]]
 
 
 def _measured(environment: Mapping[str, str], tree: Path, place: Path) -> Backlog:
