@@ -20,7 +20,7 @@ SECONDS ?=
 SEED ?=
 CHAOS_ARGS ?=
 
-.PHONY: help setup ingest test chaos lint bench bench-files bench-search format docs lock up down status purge clean
+.PHONY: help setup ingest test chaos lint bench bench-files bench-search bench-backlog format docs lock up down status purge clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ bench-files: setup ## Time the ingestion of N=50000 unchanged small files (takes
 
 bench-search: setup ## Measure what search finds: docstrings as queries for their functions, with DIR=
 	@$(BIN)/python -m benchmarks.search $(if $(DIR),--dir "$(DIR)") $(BENCH_ARGS)
+
+bench-backlog: setup ## Measure memory and queue depth while N=100000 tiny files wait and no worker runs
+	@$(BIN)/python -m benchmarks.backlog --files $(if $(filter file,$(origin N)),100000,$(N)) $(BENCH_ARGS)
 
 format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix .

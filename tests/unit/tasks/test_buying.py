@@ -14,7 +14,7 @@ from pipeline.testing import RecordingEmbedder, hashed_vector
 from pipeline.types import Claim, EmbeddingModel, EmbeddingReply, Failure, Scope, Stage, Token, Vector
 from pipeline.work import Reservation
 from tasks import buying
-from tasks.base import StageContext
+from tasks.base import Halted, StageContext
 from tasks.buying import BeingBoughtElsewhere, buy_embeddings
 
 CLAIM = Claim(Token(uuid4(), Stage.EMBED, 1), uuid4(), uuid4(), uuid4(), Scope(uuid4(), uuid4()), 1)
@@ -214,3 +214,38 @@ def test_what_another_slice_gives_up_is_bought_here(shop: StageContext, shelf: S
 
 def test_waiting_for_another_slice_is_no_attempt() -> None:
     assert issubclass(BeingBoughtElsewhere, TransientError)
+
+
+# --- pause and cancellation
+
+
+def test_a_halted_stage_reserves_and_buys_nothing(shop: StageContext, shelf: Shelf) -> None:
+    with pytest.raises(Halted):
+        buy_embeddings(replace(shop, is_halted=lambda: True), CLAIM, inputs(*"abc"))
+    assert shelf.asked == []
+    assert shelf.replies == []
+
+
+def test_calls_in_flight_are_kept_and_no_more_are_begun_when_a_stage_is_halted(
+    shop: StageContext, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buying, "_ROUND", 2)
+    halted = replace(shop, is_halted=lambda: bool(shelf.replies))
+    with pytest.raises(Halted):
+        buy_embeddings(halted, CLAIM, inputs(*"abcdefghijklmnop"))
+    assert len(shelf.replies) == 2, "the round that was under way, of four calls in all"
+    assert len(shelf.vectors) == 8
+    assert buy_embeddings(shop, CLAIM, inputs(*"abcdefghijklmnop"))[0] == 8, "only what is missing is bought later"
+
+
+def test_what_was_refused_is_recorded_before_a_halted_stage_stops(
+    shop: StageContext, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buying, "_ROUND", 1)
+    single = RecordingEmbedder(replace(shop.embedder.model, max_inputs=1))
+    single.refused.add("a")
+    halted = replace(shop, embedder=single, is_halted=lambda: bool(shelf.vectors))
+    with pytest.raises(Halted):
+        buy_embeddings(halted, CLAIM, inputs(*"abc"))
+    assert [failure.error for failure in shelf.rejected] == ["InputRejected"]
+    assert set(shelf.vectors) == {key("b")}

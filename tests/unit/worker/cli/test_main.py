@@ -9,7 +9,21 @@ from typer.testing import CliRunner, Result
 
 from worker.cli.main import _without_debug, app
 
-COMMANDS = ("ingest", "search", "runs", "why", "up", "down", "status", "doctor", "migrate", "config")
+COMMANDS = (
+    "ingest",
+    "search",
+    "runs",
+    "why",
+    "up",
+    "down",
+    "status",
+    "doctor",
+    "migrate",
+    "config",
+    "dead-letters",
+    "pause",
+    "resume",
+)
 
 
 def run(*args: str) -> Result:
@@ -57,6 +71,10 @@ def test_ingest_takes_every_option_of_its_contract() -> None:
         (("search", "x", "-k", "0"), "greater than or equal to 1"),
         (("search", "x", "--project", "p" * 201), "longer than 200 bytes"),
         (("runs", "no-uuid"), "UUID"),
+        (("runs", "cancel"), "Missing argument"),
+        (("runs", "pause", "no-uuid"), "UUID"),
+        (("dead-letters", "retry", "no-uuid"), "UUID"),
+        (("dead-letters", "show"), "Missing argument"),
         (("runs", "--watch"), "needs the RUN_ID"),
     ],
     ids=lambda value: ascii(value)[:40],
@@ -81,3 +99,10 @@ def test_a_misuse_is_explained_with_exit_code_2(args: tuple[str, ...], words: st
 )
 def test_debug_may_stand_anywhere_before_a_double_dash(given: list[str], left: list[str], debug: bool) -> None:
     assert _without_debug(given) == (left, debug)
+
+
+def test_runs_names_what_may_be_done_to_a_run_and_still_takes_its_id() -> None:
+    shown = run("runs", "--help").stdout
+    assert all(re.search(rf"^. {name} ", shown, re.MULTILINE) for name in ("show", "cancel", "pause", "resume"))
+    assert "RUN_ID" in shown
+    assert run("runs", "show", "--help").stdout.count("--watch") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -44,6 +45,8 @@ def report(state: RunState = RunState.SUCCEEDED, failed: int = 0, errors: int = 
         (RunState.PLANNING, 0),
         (RunState.FAILED, 3),
         (RunState.INCOMPLETE, 2),
+        (RunState.PAUSED, 0),
+        (RunState.CANCELLED, 3),
     ],
 )
 def test_every_state_has_its_exit_code(state: RunState, code: int) -> None:
@@ -61,3 +64,11 @@ def test_a_report_names_each_failure_on_one_line_and_counts_those_left_out(
     assert "  failed     and 8 more" in lines
     assert "  skipped    3 too_large: It is larger than the limit; raise MOBIUS_MAX_FILE_BYTES or split it." in lines
     assert lines[-1] == "  note       none is deleted"
+
+
+def test_a_report_names_cancelled_documents_only_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = report(RunState.CANCELLED)
+    print_report(whole)
+    assert "cancelled" not in capsys.readouterr().out.splitlines()[1]
+    print_report(replace(whole, documents=replace(whole.documents, cancelled=1_200)))
+    assert capsys.readouterr().out.splitlines()[1].endswith(", 0 failed, 1,200 cancelled")

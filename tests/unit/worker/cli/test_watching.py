@@ -117,3 +117,20 @@ def test_watching_takes_a_small_share_of_the_database_and_of_the_time() -> None:
     assert rest_after(look=0.05, watched=0.2) == 20 * 0.05
     assert rest_after(look=0.0005, watched=30.0) == pytest.approx(0.9)
     assert rest_after(look=30.0, watched=3_600.0) == LONGEST_POLL
+
+
+def test_a_paused_run_is_told_once_with_what_lets_it_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    paused = progress(state=RunState.PAUSED)
+    watch_run(Answers(paused, paused, progress(), ENDED), RUN, quiet=True)  # type: ignore[arg-type]
+    assert capsys.readouterr().err.splitlines() == [
+        f"  paused; `mobius runs resume {RUN}`, or `mobius resume` for the fleet, lets it go on"
+    ]
+
+
+def test_a_paused_run_with_a_misconfiguration_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    watch_run(Answers(progress("BadCredentials", "Do this.", RunState.PAUSED), ENDED), RUN, quiet=True)  # type: ignore[arg-type]
+    assert "Do this." not in capsys.readouterr().err
+
+
+def test_a_cancelled_run_has_ended() -> None:
+    watch_run(Answers(progress(state=RunState.CANCELLED)), RUN, quiet=True)  # type: ignore[arg-type]
