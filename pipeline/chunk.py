@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.chunk_atoms import Atoms
 from pipeline.chunk_labels import Label, label_chunks
-from pipeline.chunk_pack import Packing
+from pipeline.chunk_pack import Packer, Packing
 from pipeline.errors import MalformedDocument
 from pipeline.header import embedding_input
 from pipeline.identity import chunk_id, embed_hash, text_hash
@@ -56,7 +56,7 @@ def chunk(document: DocumentRef, text: bytes, outline: Outline, budget: ChunkBud
     except UnicodeDecodeError as exc:
         raise MalformedDocument("The text to chunk is not UTF-8; decode the file first.") from exc
     atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
-    ends = Packing(atoms, budget.max_bytes, budget.target_bytes).ends()
+    ends = Packer(atoms, budget.max_bytes, budget.target_bytes, Packing.BALANCED).ends()
     labels = label_chunks(text, outline.nodes, ends)
     return ChunkSet(document, tuple(_chunks(document, text, ends, labels)))
 

@@ -19,6 +19,11 @@ import tree_sitter
 #: The language of everything that has no grammar.
 TEXT = "text"
 
+#: Parts of a statement that hold statements: a chunk had better not start with one. Named alike in all grammars.
+CLAUSES = frozenset(
+    {"elif_clause", "else_clause", "except_clause", "except_group_clause", "finally_clause", "catch_clause"}
+)
+
 #: A tree takes up to 130 bytes a byte of dense source, so parsing stays near 500 MB at worst.
 MAX_PARSED_BYTES = 4 * 1024 * 1024
 

@@ -65,7 +65,7 @@ def parse(data: bytes, language: str) -> Outline:
 
 
 def _nodes(tree: tree_sitter.Tree, data: bytes, language: Language) -> tuple[OutlineNode, ...]:
-    nodes = Walk(data, language).nodes(tree)
+    nodes = Walk(data, language, tree.language).nodes(tree)
     return tuple(nest_sections(nodes) if language.headings else nodes)
 
 
@@ -101,8 +101,9 @@ class _Patience:
 
     def is_over(self, _offset: int = 0, _has_error: bool = False) -> bool:
         """Count one report of progress and tell whether to abort."""
-        self._reports -= 1
-        return self._reports < 0 or thread_time() > self._deadline
+        self._reports = left = self._reports - 1
+        # Asking for the time costs as much as a hundred steps of the parser do.
+        return left < 0 or (not left & 15 and thread_time() > self._deadline)
 
 
 def _error_bytes(tree: tree_sitter.Tree) -> int:
