@@ -34,7 +34,8 @@ class Atom(NamedTuple):
     """A piece ``text[start:end]``. ``depth`` is how deep in the outline it is, ``level`` how deep the cut before it.
 
     ``is_glued`` says that the cut before it should not be made unless the limit forces it. ``node`` is the node that
-    it is, with the text around it that the node owns; -1 is the whole file, or a part of a node.
+    it is, with the text around it that the node owns; -1 is the whole file, or a part of a node. ``is_definition``
+    says that the node has a name.
     """
 
     start: int
@@ -43,6 +44,7 @@ class Atom(NamedTuple):
     level: int
     is_glued: bool
     node: int = -1
+    is_definition: bool = False
 
 
 class Atoms:
@@ -106,18 +108,18 @@ class Atoms:
     def _parted(self, span: Atom, kids: Sequence[int]) -> list[Atom]:
         """Share the span's text out among the node's children."""
         spans = []
-        start, end, _, level, is_glued, _ = span
+        start, end, _, level, is_glued, _, _ = span
         left = self._nodes[kids[0]]
         kid = kids[0]
         for following in kids[1:]:
             right = self._nodes[following]
             cut = min(max(self._cut_between(left, right), start), end)
             if cut > start:
-                spans.append(Atom(start, cut, left.depth, level, is_glued, kid))
+                spans.append(Atom(start, cut, left.depth, level, is_glued, kid, left.name != ""))
                 start, level, is_glued = cut, right.depth, self._belong_together(left, right, cut)
             left, kid = right, following
         if end > start:
-            spans.append(Atom(start, end, left.depth, level, is_glued, kid))
+            spans.append(Atom(start, end, left.depth, level, is_glued, kid, left.name != ""))
         return list(self._gathered(spans)) if left.kind == "element" else spans
 
     def _gathered(self, rows: Sequence[Atom]) -> Iterator[Atom]:
@@ -225,7 +227,7 @@ class Atoms:
 
     def _lines(self, paragraph: Atom) -> Iterator[Atom]:
         """Cut a paragraph between lines where it is above the limit, and a line only where it is."""
-        start, end, depth, level, is_glued, _ = paragraph
+        start, end, depth, level, is_glued, _, _ = paragraph
         while end - start > self._limit:
             cut = self._line_cut(start, end)
             is_inside = not cut

@@ -36,11 +36,12 @@ class Packing(StrEnum):
 class Packer:
     """One run over the atoms of one text. An atom that took in its right neighbour keeps its index."""
 
-    def __init__(self, atoms: Sequence[Atom], limit: int, target: int, packing: Packing) -> None:
+    def __init__(self, atoms: Sequence[Atom], limit: int, target: int, packing: Packing = Packing.BALANCED) -> None:
         self._limit = limit
         self._target = target
         self._packing = packing
         self._level_cost = int(target * LEVEL_COST)
+        self._alone = [packing is Packing.DEFINITION and _stands_alone(atom, target) for atom in atoms]
         self._starts = [atom.start for atom in atoms]
         self._ends = [atom.end for atom in atoms]
         self._depths = [atom.depth for atom in atoms]
@@ -53,9 +54,13 @@ class Packer:
     def ends(self) -> list[int]:
         """Return where each chunk ends, in ascending order."""
         self._join_smallest_first()
-        ends = []
-        at = 0
+        ends: list[int] = []
+        at, start = 0, 0
         while at < len(self._ends):
+            if self._packing is Packing.GREEDY and ends and self._ends[at] - start <= self._target:
+                ends.pop()
+            else:
+                start = self._starts[at]
             ends.append(self._ends[at])
             at = self._after[at]
         return ends
@@ -87,7 +92,7 @@ class Packer:
         size = self._ends[right] - self._starts[left]
         if self._glued[right]:
             return size if size <= self._limit else _NEVER
-        if size > self._target:
+        if size > self._target or self._packing is Packing.GREEDY or self._alone[left] or self._alone[right]:
             return _NEVER
         level = self._levels[right]
         levels = max(self._depths[left], self._depths[right], level) - level
@@ -99,7 +104,12 @@ class Packer:
         following = self._after[right]
         self._ends[left] = self._ends[right]
         self._depths[left] = min(self._depths[left], self._depths[right])
+        self._alone[left] |= self._alone[right]
         self._after[left] = following
         if following < len(self._ends):
             self._before[following] = left
         self._costs[right] = _NEVER
+
+
+def _stands_alone(atom: Atom, target: int) -> bool:
+    return atom.is_definition and atom.end - atom.start >= ALONE * target

@@ -24,8 +24,8 @@ CLAUSES = frozenset(
     {"elif_clause", "else_clause", "except_clause", "except_group_clause", "finally_clause", "catch_clause"}
 )
 
-#: A tree takes up to 130 bytes a byte of dense source, so parsing stays near 500 MB at worst.
-MAX_PARSED_BYTES = 4 * 1024 * 1024
+#: What is parsed at once. A tree takes up to 130 bytes a byte of dense source, so parsing stays near 400 MB at worst.
+MAX_PARSED_BYTES = 3 * 1024 * 1024
 
 _SHEBANG = re.compile(rb"#![ \t]*(\S+)(?:[ \t]+-S)?(?:[ \t]+\S+=\S*)*(?:[ \t]+(\S+))?")
 _INTERPRETER_VERSION = re.compile(r"[\d.]+$")
@@ -50,8 +50,8 @@ class Language:
 
     ``definitions`` and ``values`` map to kinds of ours; ``values`` define something only inside a wrapper.
     ``bodies`` have no node of their own: their children count as the children of what they belong to, except
-    directly inside one of ``lists``. ``opaque`` nodes are never looked into. The grammar is not used on text above
-    ``max_bytes``, nor, unless it is 0, above ``max_nesting`` blocks inside each other.
+    directly inside one of ``lists``. ``opaque`` nodes are never looked into. At most ``max_bytes`` are parsed
+    at once. Unless it is 0, the grammar is not used above ``max_nesting`` blocks inside each other.
     """
 
     name: str

@@ -7,12 +7,13 @@ small they are. The walk keeps its own stack, so no nesting is too deep for it, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 import tree_sitter
 
 from pipeline.parse.definitions import Definition, find_definition
-from pipeline.parse.languages import CLAUSES, Language
+from pipeline.parse.languages import CLAUSES, Language, grammar_of, language_of
 from pipeline.types import OutlineNode
 
 #: Bytes. A node up to this size is not looked into; no sensible budget is below it.
@@ -86,13 +87,22 @@ class _Roles(dict[int, _Role]):
         return role
 
 
+@cache
+def _roles_of(language: str) -> _Roles:
+    grammar = grammar_of(language)
+    if grammar is None:
+        raise LookupError(language)
+    return _Roles(language_of(language), grammar)
+
+
 class Walk:
     """One pass over a syntax tree that collects the outline's nodes in pre-order."""
 
-    def __init__(self, data: bytes, language: Language, grammar: tree_sitter.Language) -> None:
+    def __init__(self, data: bytes, language: Language) -> None:
         self._data = data
+        self._has_cr = b"\r" in data
         self._language = language
-        self._roles = _Roles(language, grammar)
+        self._roles = _roles_of(language.name)
         self._nodes: list[OutlineNode] = []
 
     def nodes(self, tree: tree_sitter.Tree) -> list[OutlineNode]:
@@ -162,23 +172,27 @@ class Walk:
     def _append_leaf(self, start: int, end: int, kind: str, frame: _Frame) -> None:
         """Append a node without children, or extend its elder sibling where one line or a huge table unites them."""
         frame.siblings += 1
-        if frame.last >= 0:
-            elder = self._nodes[frame.last]
-            size = end - elder.start
-            is_run = frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder.kind
-            if is_run or (size <= LEAF_BYTES and not self._starts_line(elder.end, start)):
-                if kind not in (elder.kind, "comment"):
-                    kind = "element" if frame.is_plain else self._language.plain_kind
-                else:
-                    kind = elder.kind
-                self._nodes[frame.last] = OutlineNode(elder.start, end, elder.depth, kind)
+        last = frame.last
+        if last >= 0:
+            elder_start, elder_end, depth, elder_kind, _, _ = self._nodes[last]
+            size = end - elder_start
+            if size <= LEAF_BYTES and (
+                not self._starts_line(elder_end, start)
+                or (frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder_kind)
+            ):
+                if kind in (elder_kind, "comment"):
+                    kind = elder_kind
+                elif kind != "element":
+                    kind = self._language.plain_kind
+                self._nodes[last] = OutlineNode(elder_start, end, depth, kind)
                 return
         frame.last = len(self._nodes)
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
 
     def _starts_line(self, elder_end: int, start: int) -> bool:
-        find, before = self._data.find, max(elder_end - 1, 0)
-        return find(b"\n", before, start) >= 0 or find(b"\r", before, start) >= 0
+        before = elder_end - 1 if elder_end else 0
+        find = self._data.find
+        return find(b"\n", before, start) >= 0 or (self._has_cr and find(b"\r", before, start) >= 0)
 
 
 def _is_deep(start: int, end: int, frame: _Frame) -> bool:

@@ -10,7 +10,9 @@ from pipeline.types import EmbeddingModel
 LEXICAL = EmbeddingModel("local", "lexical-v1", 384, max_inputs=256, max_tokens=1_000_000, max_input_tokens=1_000_000)
 
 
-def openai_model(name: str, dims: int, max_inputs: int, max_tokens: int | None = None) -> EmbeddingModel:
+def openai_model(
+    name: str, dims: int, max_inputs: int, max_tokens: int | None = None, max_input_tokens: int = 8_000
+) -> EmbeddingModel:
     """Return a model at an OpenAI-compatible endpoint; ``max_tokens`` lowers what one call may carry."""
-    model = EmbeddingModel("openai", name, dims, max_inputs=max_inputs)
+    model = EmbeddingModel("openai", name, dims, max_inputs=max_inputs, max_input_tokens=max_input_tokens)
     return model if max_tokens is None else replace(model, max_tokens=min(model.max_tokens, max_tokens))

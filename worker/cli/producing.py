@@ -31,7 +31,7 @@ def produce(
     settings = services.settings
     policy = Policy(max_file_bytes=settings.max_file_bytes)
     options = PlanOptions(
-        versions=versions(services.model),
+        versions=versions(services.settings),
         priority=priority,
         allow_delete=allow_delete,
         delete_share=settings.delete_share,
