@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from uuid import UUID
 
 from benchmarks.chunk_truth import Truth, innermost_sizes, is_cut
 from pipeline.embed import estimate_tokens
 from pipeline.header import embedding_input
-from pipeline.types import Chunk
+from pipeline.types import Chunk, DocumentRef
 
 #: Chunks with less of the cap than this are tiny.
 TINY = 0.1
 #: Files that are nothing but tables: of the standard library's chunks they make the most that no statement ends.
 TABLES = ("encodings/", "pydoc_data/")
+
+DOCUMENT = DocumentRef(UUID(int=1), "some/module.py", "python", 1, None)
 
 _SPACE = b" \t\n\r\f\v"
 

@@ -46,7 +46,7 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
 
 def tables(results: Sequence[CaseResult]) -> str:
     """Return the tables in Markdown."""
-    cases = _table(_CASE_COLUMNS, [_case_row(result) for result in results])
+    cases = table(_CASE_COLUMNS, [_case_row(result) for result in results])
     names = sorted({name for result in results for name in result.processes})
     stages = [name for name in _STAGES if any(name in result.stages for result in results)]
     columns = ("side", "case", *(f"{name}*" for name in stages), *names)
@@ -58,9 +58,7 @@ def tables(results: Sequence[CaseResult]) -> str:
         )
         for result in results
     ]
-    return (
-        f"{cases}\n\nCPU seconds (*: by stage, inside of the limit's or the workers' time)\n\n{_table(columns, rows)}"
-    )
+    return f"{cases}\n\nCPU seconds (*: by stage, inside of the limit's or the workers' time)\n\n{table(columns, rows)}"
 
 
 def _case_row(result: CaseResult) -> tuple[str, ...]:
@@ -85,7 +83,8 @@ def _integer(value: int | None) -> str:
     return "?" if value is None else str(value)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return one table in Markdown."""
     lines = [tuple(columns), *map(tuple, rows)]
     widths = [max(len(line[position]) for line in lines) for position in range(len(columns))]
     padded = [

@@ -60,16 +60,25 @@ def chunk(document: DocumentRef, text: bytes, outline: Outline, budget: ChunkBud
     Raises:
         MalformedDocument: The outline is not that of this text, or the text is not UTF-8.
     """
-    if outline.length != len(text):
-        raise MalformedDocument("The outline belongs to another text; parse the document again.")
     try:
         text.decode()
     except UnicodeDecodeError as exc:
         raise MalformedDocument("The text to chunk is not UTF-8; decode the file first.") from exc
-    atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
-    ends = Packer(atoms, budget.max_bytes, budget.target_bytes, budget.packing).ends()
+    ends = chunk_ends(text, outline, budget)
     labels = label_chunks(text, outline.nodes, ends)
     return ChunkSet(document, tuple(_chunks(document, text, ends, labels)))
+
+
+def chunk_ends(text: bytes, outline: Outline, budget: ChunkBudget) -> list[int]:
+    """Return where each chunk of the text ends, in ascending order.
+
+    Raises:
+        MalformedDocument: The outline is not that of this text.
+    """
+    if outline.length != len(text):
+        raise MalformedDocument("The outline belongs to another text; parse the document again.")
+    atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
+    return Packer(atoms, budget.max_bytes, budget.target_bytes, budget.packing).ends()
 
 
 def _chunks(document: DocumentRef, text: bytes, ends: list[int], labels: Iterator[Label]) -> Iterator[Chunk]:
