@@ -28,6 +28,8 @@ CLAUSE_SHARE = 0.25
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _LEADING = frozenset({"decorator", "heading"})
+#: Kinds that may stay with what follows them.
+_STICKY = _LEADING | {"comment", "import"}
 
 
 class Atom(NamedTuple):
@@ -109,14 +111,19 @@ class Atoms:
         """Share the span's text out among the node's children."""
         spans = []
         start, end, _, level, is_glued, _, _ = span
-        left = self._nodes[kids[0]]
+        nodes, text = self._nodes, self._text
+        left = nodes[kids[0]]
         kid = kids[0]
         for following in kids[1:]:
-            right = self._nodes[following]
-            cut = min(max(self._cut_between(left, right), start), end)
+            right = nodes[following]
+            cut = self._cut_between(left, right)
+            if not start <= cut <= end:
+                cut = min(max(cut, start), end)
             if cut > start:
                 spans.append(Atom(start, cut, left.depth, level, is_glued, kid, left.name != ""))
-                start, level, is_glued = cut, right.depth, self._belong_together(left, right, cut)
+                start, level = cut, right.depth
+                is_loose = left.kind not in _STICKY and right.kind != "clause" and text[cut - 1] == 0x0A
+                is_glued = not is_loose and self._belong_together(left, right, cut)
             left, kid = right, following
         if end > start:
             spans.append(Atom(start, end, left.depth, level, is_glued, kid, left.name != ""))

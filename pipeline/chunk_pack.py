@@ -39,9 +39,12 @@ class Packer:
     def __init__(self, atoms: Sequence[Atom], limit: int, target: int, packing: Packing = Packing.BALANCED) -> None:
         self._limit = limit
         self._target = target
+        self._loose_limit = 0 if packing is Packing.GREEDY else target
         self._packing = packing
         self._level_cost = int(target * LEVEL_COST)
-        self._alone = [packing is Packing.DEFINITION and _stands_alone(atom, target) for atom in atoms]
+        self._alone = [False] * len(atoms)
+        if packing is Packing.DEFINITION:
+            self._alone = [atom.is_definition and atom.end - atom.start >= ALONE * target for atom in atoms]
         self._starts = [atom.start for atom in atoms]
         self._ends = [atom.end for atom in atoms]
         self._depths = [atom.depth for atom in atoms]
@@ -92,11 +95,12 @@ class Packer:
         size = self._ends[right] - self._starts[left]
         if self._glued[right]:
             return size if size <= self._limit else _NEVER
-        if size > self._target or self._packing is Packing.GREEDY or self._alone[left] or self._alone[right]:
+        if size > self._loose_limit or self._alone[left] or self._alone[right]:
             return _NEVER
         level = self._levels[right]
-        levels = max(self._depths[left], self._depths[right], level) - level
-        return self._limit + size + self._level_cost * levels
+        depth = self._depths[left]
+        depth = max(depth, self._depths[right])
+        return self._limit + size + (self._level_cost * (depth - level) if depth > level else 0)
 
     def _join(self, left: int) -> None:
         """Let an atom take in its right neighbour."""
@@ -109,7 +113,3 @@ class Packer:
         if following < len(self._ends):
             self._before[following] = left
         self._costs[right] = _NEVER
-
-
-def _stands_alone(atom: Atom, target: int) -> bool:
-    return atom.is_definition and atom.end - atom.start >= ALONE * target

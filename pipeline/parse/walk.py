@@ -52,9 +52,14 @@ class _Frame:
 
 
 class _Role(NamedTuple):
-    """What a node type means to the walk. ``kind`` is the outline's word for it where it defines nothing."""
+    """What a node type means to the walk.
+
+    ``kind`` is the outline's word for it where it defines nothing, ``kind_in_plain`` the one among elements.
+    """
 
     kind: str
+    kind_in_plain: str
+    is_simple: bool
     is_body: bool
     is_list: bool
     may_define: bool
@@ -77,11 +82,15 @@ class _Roles(dict[int, _Role]):
         known = self._language
         name = self._grammar.node_kind_for_id(kind_id) or ""
         kind = self._leaves.get(name) or ("clause" if name in CLAUSES else known.plain_kind)
+        is_body = name in known.bodies
+        may_define = name in known.definitions or name in known.wrappers or name in known.headings
         role = self[kind_id] = _Role(
             kind=kind,
-            is_body=name in known.bodies,
+            kind_in_plain="element" if kind == "block" else kind,
+            is_simple=not is_body and not may_define,
+            is_body=is_body,
             is_list=name in known.lists,
-            may_define=name in known.definitions or name in known.wrappers or name in known.headings,
+            may_define=may_define,
             is_leaf=name in self._leaves or name in known.opaque,
         )
         return role
@@ -112,13 +121,15 @@ class Walk:
         frames = [_Frame(-1, root.end_byte, 0, 0, is_list=self._roles[root.kind_id].is_list)]
         if not cursor.goto_first_child():
             return self._nodes
+        goto_next_sibling, visit = cursor.goto_next_sibling, self._visit
         while frames:
             node = cursor.node
-            inside = self._visit(node, frames[-1]) if node is not None and node.is_named else None
-            if inside is not None and cursor.goto_first_child():
-                frames.append(inside)
-                continue
-            while frames and not cursor.goto_next_sibling():
+            if node is not None and node.is_named:
+                inside = visit(node, frames[-1])
+                if inside is not None and cursor.goto_first_child():
+                    frames.append(inside)
+                    continue
+            while frames and not goto_next_sibling():
                 frames.pop()
                 cursor.goto_parent()
         return self._nodes
@@ -128,6 +139,9 @@ class Walk:
         start, end = node.start_byte, node.end_byte
         role = self._roles[node.kind_id]
         if start == end:
+            return None
+        if role.is_simple and end - start <= LEAF_BYTES and frame.inner is None:
+            self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
             return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
             inner = None if (start, end) == frame.inner else frame.inner
@@ -152,7 +166,7 @@ class Walk:
 
     def _visit_plain(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in a node that defines nothing."""
-        kind = "element" if frame.is_plain and role.kind == "block" else role.kind
+        kind = role.kind_in_plain if frame.is_plain else role.kind
         if role.is_leaf or not _is_deep(start, end, frame):
             self._append_leaf(start, end, kind, frame)
             return None
