@@ -11,6 +11,8 @@ from uuid import UUID
 import pytest
 
 from pipeline.chunk import ChunkBudget, chunk, count_newlines
+from pipeline.chunk_pack import Packing
+from pipeline.embed import estimate_tokens
 from pipeline.errors import MalformedDocument
 from pipeline.header import embedding_input
 from pipeline.identity import chunk_id, embed_hash, text_hash
@@ -226,6 +228,62 @@ def test_most_chunks_survive_edits_anywhere() -> None:
         before, after = ({c.id for c in cut("".join(s))} for s in (lines, edited))
         kept.append(len(before & after) / len(before))
     assert sum(kept) / len(kept) > 0.97
+
+
+def test_a_function_that_just_fits_is_whole_though_its_indentation_does_not() -> None:
+    body = function("m", 30, "    ")
+    line = body.strip("\n").lstrip()
+    budget = ChunkBudget(len(line), len(line))
+    source = f"class A:\n    x = 1\n\n{body}\n    y = 2\n"
+    assert any(line in piece for piece in bodies(source, budget=budget))
+
+
+def test_a_chunk_does_not_start_with_a_clause() -> None:
+    branch = "".join(f"        call_{i}(value, {i})\n" for i in range(30))
+    source = (
+        "def f(value):\n    if value:\n"
+        + branch
+        + "".join(f"    elif value == {i}:\n{branch}" for i in range(6))
+        + f"    else:\n{branch}"
+    )
+    starts = [piece.split(None, 1)[0] for piece in bodies(source, budget=ChunkBudget())]
+    assert len(starts) >= 4
+    assert not {"elif", "else:"}.intersection(starts)
+
+
+def test_the_pieces_of_a_table_are_filled_and_find_back_after_an_edit() -> None:
+    rows = [f"    'key_{i * 7919 % 1000}': {i},\n" for i in range(400)]
+    table, edited = (f"table = {{\n{''.join(some)}}}\n" for some in (rows, [*rows[:40], "    'new': 0,\n", *rows[40:]]))
+    pieces = bodies(table)
+    assert sum(map(len, pieces)) / len(pieces) > 0.7 * SMALL.max_bytes
+    assert len(set(pieces) - set(bodies(edited))) <= 4
+
+
+def test_a_budget_shrinks_to_what_the_embedder_takes_with_the_largest_header() -> None:
+    assert ChunkBudget().within(8_000) == ChunkBudget()
+    small = ChunkBudget(packing=Packing.GREEDY).within(512)
+    assert small == ChunkBudget(936, 936, Packing.GREEDY)
+    assert ChunkBudget(2_000, 500).within(512) == ChunkBudget(936, 500)
+    with pytest.raises(ValueError, match="16"):
+        ChunkBudget().within(200)
+
+
+def test_no_input_is_above_what_the_embedder_takes() -> None:
+    budget = ChunkBudget().within(300)
+    long = DocumentRef(UUID(int=1), "p" * 4_000, "python", 1, b"r")
+    names = "".join(f"    def {'n' * 90}_{i}(self, {'argument, ' * 20}): pass\n" for i in range(20))
+    text = f"class {'C' * 110}({'Base, ' * 50}):\n{names}".encode()
+    chunks = chunk(long, text, parse(text, "python"), budget).chunks
+    inputs = [embedding_input(long.path, c.scope_signatures, c.defines, text[c.start : c.end].decode()) for c in chunks]
+    assert 280 < max(map(estimate_tokens, inputs)) <= 300
+
+
+@pytest.mark.parametrize("packing", Packing)
+def test_every_packing_tiles_the_text(packing: Packing) -> None:
+    source = module()
+    pieces = bodies(source, budget=ChunkBudget(300, 200, packing))
+    assert "".join(pieces) == source
+    assert max(map(len, pieces)) <= 300
 
 
 def test_a_budget_must_make_sense() -> None:
