@@ -19,6 +19,8 @@ from pipeline.chunk_atoms import Atom
 LEVEL_COST = 0.5
 #: Share of the target from which on a definition stands alone.
 ALONE = 0.2
+#: A smaller share than that is taken in even by a definition that stands alone.
+CRUMB = 0.1
 
 #: A pair's place in the queue is ``cost << _INDEX_BITS | left``: one number compares faster than a tuple.
 _INDEX_BITS = 32
@@ -95,12 +97,16 @@ class Packer:
         size = self._ends[right] - self._starts[left]
         if self._glued[right]:
             return size if size <= self._limit else _NEVER
-        if size > self._loose_limit or self._alone[left] or self._alone[right]:
+        if size > self._loose_limit or ((self._alone[left] or self._alone[right]) and self._are_large(left, right)):
             return _NEVER
         level = self._levels[right]
         depth = self._depths[left]
         depth = max(depth, self._depths[right])
         return self._limit + size + (self._level_cost * (depth - level) if depth > level else 0)
+
+    def _are_large(self, left: int, right: int) -> bool:
+        smaller = min(self._ends[left] - self._starts[left], self._ends[right] - self._starts[right])
+        return smaller >= CRUMB * self._target
 
     def _join(self, left: int) -> None:
         """Let an atom take in its right neighbour."""

@@ -38,6 +38,11 @@ def test_a_definition_stands_alone_from_a_fifth_of_the_target_on() -> None:
     assert sizes(atoms, Packing.BALANCED) == [93]
 
 
+def test_a_definition_that_stands_alone_takes_in_crumbs() -> None:
+    crumb, function, other = row([9, 50, 30], is_definition=True)
+    assert sizes([crumb._replace(is_definition=False), function, other], Packing.DEFINITION) == [59, 30]
+
+
 def test_what_is_joined_to_a_definition_that_stands_alone_is_no_bridge() -> None:
     comment, function, other = row([10, 50, 30], is_definition=True)
     atoms = [comment._replace(is_definition=False), function._replace(is_glued=True), other]
