@@ -20,7 +20,7 @@ SECONDS ?=
 SEED ?=
 CHAOS_ARGS ?=
 
-.PHONY: help setup ingest test chaos lint bench bench-files bench-search bench-backlog format docs lock up down status purge clean
+.PHONY: help setup ingest test chaos lint bench bench-chunk bench-files bench-search bench-backlog format docs lock up down status purge clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +75,9 @@ lint: setup ## Style, types, layering, sizes
 
 bench: setup ## Measure cost and speed beside the least possible, with DIR=, LATENCY_MS=, BENCH_ARGS=--help
 	@$(BIN)/python -m benchmarks.run $(if $(DIR),--dir "$(DIR)") --latency-ms $(LATENCY_MS) $(BENCH_ARGS)
+
+bench-chunk: setup ## Measure chunks and their speed on the standard library and other languages, or DIR=
+	@$(BIN)/python -m benchmarks.chunks $(if $(DIR),--dir "$(DIR)") $(BENCH_ARGS)
 
 bench-files: setup ## Time the ingestion of N=50000 unchanged small files (takes minutes)
 	@$(BIN)/python -m benchmarks.many --files $(N) $(BENCH_ARGS)

@@ -15,7 +15,7 @@ from pipeline.policy import Policy, Skip
 from worker.sources.directory import DirectorySource
 
 #: Directories of the standard library that are no part of it, or are tests.
-_LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"})
+LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"})
 #: One file in this many is edited for the edited case.
 _EDIT_EVERY = 100
 
@@ -63,7 +63,7 @@ def copy_corpus(source: Path | None, target: Path) -> Corpus:
         SourceMissing: There is no such directory.
         SystemExit: Nothing in it would be ingested.
     """
-    left_out = _LEFT_OUT if source is None else frozenset()
+    left_out = LEFT_OUT if source is None else frozenset()
     paths: list[str] = []
     size = 0
     with DirectorySource(source or standard_library(), Policy()) as files:

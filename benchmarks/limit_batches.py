@@ -11,10 +11,11 @@ from benchmarks import limit_store as store
 from benchmarks.clock import Clock
 from benchmarks.limit_points import Piece
 from pipeline import embed, errors, header, identity
-from pipeline.chunk import ChunkBudget, chunk
+from pipeline.chunk import chunk
 from pipeline.parse import decode, languages, parser
-from pipeline.types import Chunk, Claim, DocumentRef, EmbeddingCall, EmbeddingModel, Outline
-from worker.embedding import versions
+from pipeline.types import Chunk, Claim, DocumentRef, EmbeddingCall, Outline
+from worker.embedding import chunk_budget, embedding_model, versions
+from worker.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,12 @@ class _Waiting:
 class Batches:
     """Cuts trees into batches for one model."""
 
-    def __init__(self, model: EmbeddingModel, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        model = embedding_model(settings)
         self._model = model
         self._model_id = identity.model_id(model.key)
-        self._versions = versions(model)
+        self._versions = versions(settings)
+        self._budget = chunk_budget(settings)
         self.clock = clock
 
     def of(self, root: Path, claim: Claim, counts: dict[str, int]) -> Iterator[Batch]:
@@ -86,7 +89,7 @@ class Batches:
     def _chunks(self, document: DocumentRef, data: bytes, outline: Outline, waiting: _Waiting) -> tuple[Chunk, ...]:
         with self.clock("chunk"):
             text = decode.text_of(data, outline.encoding)
-            chunks = chunk(document, text, outline, ChunkBudget()).chunks
+            chunks = chunk(document, text, outline, self._budget).chunks
             for piece in chunks:
                 body = text[piece.start : piece.end].decode()
                 wanted = header.embedding_input(document.path, piece.scope_signatures, piece.defines, body)

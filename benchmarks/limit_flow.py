@@ -35,7 +35,7 @@ class Limit:
             self._connections.put(store.connect(database_url))
         build_index(settings, self._model).ensure()
         self._points = Points(qdrant_url, qdrant_key(settings), self._model)
-        self._batches = Batches(self._model, clock)
+        self._batches = Batches(settings, clock)
         self._pool = ThreadPoolExecutor(threads) if threads else None
         self._at_once = threads * _AHEAD
         self.clock = clock

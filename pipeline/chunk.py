@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.chunk_atoms import Atoms
 from pipeline.chunk_facts import describe_chunks, imported_modules
 from pipeline.chunk_labels import Label, label_chunks
-from pipeline.chunk_pack import Packing
+from pipeline.chunk_pack import Packer, Packing
+from pipeline.embed import BYTES_PER_TOKEN
 from pipeline.errors import MalformedDocument
 from pipeline.facts import ChunkFacts
-from pipeline.header import embedding_input
+from pipeline.header import MAX_HEADER_BYTES, embedding_input
 from pipeline.identity import chunk_id, embed_hash, text_hash
 from pipeline.types import Chunk, ChunkSet, DocumentRef, Outline
 
@@ -30,8 +31,8 @@ class ChunkBudget:
     """How large chunks may and should be, in bytes of UTF-8 without the header.
 
     ``max_bytes`` is never exceeded; a definition up to that size is never cut. Small neighbours are joined up to
-    ``target_bytes``. 2,000 bytes are 50 lines of code, about one long function and 500 tokens; with the header they
-    are at most 2,600 tokens even if every byte were one, so any embedder with a window of 8,000 takes them whole.
+    ``target_bytes``, in the way that ``packing`` says. 2,000 bytes are 50 lines of code, about one long function and
+    500 tokens; with the header they are at most 2,600 tokens even if every byte were one.
 
     Raises:
         ValueError: The bounds are below 16 bytes, or the target is above the maximum.
@@ -39,10 +40,20 @@ class ChunkBudget:
 
     max_bytes: int = 2_000
     target_bytes: int = 2_000
+    packing: Packing = Packing.BALANCED
 
     def __post_init__(self) -> None:
         if not 16 <= self.target_bytes <= self.max_bytes:
             raise ValueError("A chunk budget needs 16 <= target_bytes <= max_bytes.")
+
+    def within(self, max_input_tokens: int) -> ChunkBudget:
+        """Return this budget, or the largest below it whose chunks an embedder takes whole, headers included.
+
+        Raises:
+            ValueError: So few tokens leave no room beside the largest header.
+        """
+        most = max_input_tokens * BYTES_PER_TOKEN - MAX_HEADER_BYTES
+        return replace(self, max_bytes=min(self.max_bytes, most), target_bytes=min(self.target_bytes, most))
 
 
 def chunk(document: DocumentRef, text: bytes, outline: Outline, budget: ChunkBudget) -> ChunkSet:
@@ -51,18 +62,27 @@ def chunk(document: DocumentRef, text: bytes, outline: Outline, budget: ChunkBud
     Raises:
         MalformedDocument: The outline is not that of this text, or the text is not UTF-8.
     """
-    if outline.length != len(text):
-        raise MalformedDocument("The outline belongs to another text; parse the document again.")
     try:
         text.decode()
     except UnicodeDecodeError as exc:
         raise MalformedDocument("The text to chunk is not UTF-8; decode the file first.") from exc
-    atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
-    ends = Packing(atoms, budget.max_bytes, budget.target_bytes).ends()
+    ends = chunk_ends(text, outline, budget)
     labels = list(label_chunks(text, outline.nodes, ends))
     facts = describe_chunks(text, outline, ends, labels)
     chunks = tuple(_chunks(document, text, zip(ends, labels, facts, strict=True)))
     return ChunkSet(document, chunks, imported_modules(text, outline))
+
+
+def chunk_ends(text: bytes, outline: Outline, budget: ChunkBudget) -> list[int]:
+    """Return where each chunk of the text ends, in ascending order.
+
+    Raises:
+        MalformedDocument: The outline is not that of this text.
+    """
+    if outline.length != len(text):
+        raise MalformedDocument("The outline belongs to another text; parse the document again.")
+    atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
+    return Packer(atoms, budget.max_bytes, budget.target_bytes, budget.packing).ends()
 
 
 def _chunks(

@@ -9,26 +9,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
+from zlib import crc32
 
 from pipeline.types import OutlineNode
 
-#: After so many lines in one paragraph, lines are taken together up to RUN_BYTES.
-MANY_LINES = 1_000
-RUN_BYTES = 256
+#: Pieces of a table or of a long paragraph are from LEAST_SHARE to MOST_SHARE of the limit, where their rows allow it:
+#: what stands before and behind them still has room. The last one has at least REST_SHARE.
+LEAST_SHARE = 0.6
+MOST_SHARE = 0.9
+REST_SHARE = 0.25
+#: So many bytes behind a cut say how good it is.
+RANK_BYTES = 64
 #: No indentation that matters is longer.
 LOOK_BACK_BYTES = 256
+CLAUSE_SHARE = 0.25
 
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _LEADING = frozenset({"decorator", "heading"})
+#: Kinds that may stay with what follows them.
+_STICKY = _LEADING | {"comment", "import"}
 
 
 class Atom(NamedTuple):
     """A piece ``text[start:end]``. ``depth`` is how deep in the outline it is, ``level`` how deep the cut before it.
 
-    ``is_glued`` says that the cut before it should not be made unless the limit forces it.
+    ``is_glued`` says that the cut before it should not be made unless the limit forces it. ``node`` is the node that
+    it is, with the text around it that the node owns; -1 is the whole file, or a part of a node. ``is_definition``
+    says that the node has a name.
     """
 
     start: int
@@ -36,16 +45,8 @@ class Atom(NamedTuple):
     depth: int
     level: int
     is_glued: bool
-
-
-class _Span(NamedTuple):
-    """A node (-1: the whole file) with the text around it that it owns, still to be cut."""
-
-    node: int
-    start: int
-    end: int
-    level: int
-    is_glued: bool
+    node: int = -1
+    is_definition: bool = False
 
 
 class Atoms:
@@ -55,69 +56,116 @@ class Atoms:
         self._text = text
         self._nodes = nodes
         self._limit = limit
-        self._after = _subtree_ends(nodes)
+        self._most = max(int(limit * MOST_SHARE), 1)
+        self._has_cr = b"\r" in text
+        self._after = _subtree_ends(nodes) if len(text) > limit else []
 
     def cut(self) -> Iterator[Atom]:
         """Yield the atoms in order of their place in the text."""
-        stack = [_Span(-1, 0, len(self._text), 0, False)]
+        stack = [Atom(0, len(self._text), 0, 0, False)] if self._text else []
         while stack:
             span = stack.pop()
-            if span.start == span.end:
-                continue
-            depth = 0 if span.node < 0 else self._nodes[span.node].depth
-            if span.end - span.start <= self._limit:
-                yield Atom(span.start, span.end, depth, span.level, span.is_glued)
-            elif self._is_opened(span):
-                stack.extend(reversed(self._children(span)))
+            if span.end - span.start <= self._limit and not self._is_large_clause(span):
+                yield span
+            elif kids := self._kids_to_part(span):
+                stack.extend(reversed(self._parted(span, kids)))
             else:
-                yield from self._pieces(span, depth)
+                yield from self._pieces(span)
 
-    def _is_opened(self, span: _Span) -> bool:
-        """Tell whether a node has to be, and can be, cut between its children."""
-        if span.node < 0:
-            return bool(self._nodes)
-        start, end = self._own_lines(span)
-        return self._after[span.node] > span.node + 1 and end - start > self._limit
+    def _kids_to_part(self, span: Atom) -> list[int]:
+        """Return the children to cut a span between; none where it has none, or its node need not be cut."""
+        index = span.node
+        if index >= 0:
+            start, end = self._own_span(span)
+            if end - start <= self._limit and not self._is_large_clause(span):
+                return []
+        after = self._after
+        kids = []
+        kid, end = index + 1, len(after) if index < 0 else after[index]
+        while kid < end:
+            kids.append(kid)
+            kid = after[kid]
+        return kids
 
-    def _own_lines(self, span: _Span) -> tuple[int, int]:
-        """Return the span of the node itself and its indentation, without the text around it."""
+    def _is_large_clause(self, span: Atom) -> bool:
+        """Tell whether a clause may be too large to stay with the statement before it, so that it starts a chunk."""
+        return (
+            span.end - span.start > self._limit * CLAUSE_SHARE
+            and span.node >= 0
+            and self._nodes[span.node].kind == "clause"
+        )
+
+    def _own_span(self, span: Atom) -> tuple[int, int]:
+        """Return the span of the node itself, with its indentation if both fit, without the text around it."""
         if span.node < 0:
             return span.start, span.end
         node = self._nodes[span.node]
         start = max(self._settled(node.start), span.start)
-        if self._is_blank_before(start):
-            start = max(self._line_start(start), span.start)
-        return start, min(max(self._settled(node.end), start), span.end)
+        end = min(max(self._settled(node.end), start), span.end)
+        line = self._line_start(start)
+        if line >= span.start and end - line <= self._limit and not self._text[line:start].strip():
+            start = line
+        return start, end
 
-    def _children(self, span: _Span) -> list[_Span]:
+    def _parted(self, span: Atom, kids: Sequence[int]) -> list[Atom]:
         """Share the span's text out among the node's children."""
-        kids = self._kids(span.node)
         spans = []
-        start, level, is_glued = span.start, span.level, span.is_glued
-        for kid, following in pairwise(kids):
-            left, right = self._nodes[kid], self._nodes[following]
-            cut = min(max(self._cut_between(left, right), start), span.end)
-            spans.append(_Span(kid, start, cut, level, is_glued))
+        start, end, _, level, is_glued, _, _ = span
+        nodes, text = self._nodes, self._text
+        left = nodes[kids[0]]
+        kid = kids[0]
+        for following in kids[1:]:
+            right = nodes[following]
+            cut = self._cut_between(left, right)
+            if not start <= cut <= end:
+                cut = min(max(cut, start), end)
             if cut > start:
-                start, level, is_glued = cut, right.depth, self._belong_together(left, right, cut)
-        spans.append(_Span(kids[-1], start, span.end, level, is_glued))
-        return spans
+                spans.append(Atom(start, cut, left.depth, level, is_glued, kid, left.name != ""))
+                start, level = cut, right.depth
+                is_loose = left.kind not in _STICKY and right.kind != "clause" and text[cut - 1] == 0x0A
+                is_glued = not is_loose and self._belong_together(left, right, cut)
+            left, kid = right, following
+        if end > start:
+            spans.append(Atom(start, end, left.depth, level, is_glued, kid, left.name != ""))
+        return list(self._gathered(spans)) if left.kind == "element" else spans
 
-    def _kids(self, index: int) -> list[int]:
-        end = len(self._nodes) if index < 0 else self._after[index]
-        kids = []
-        kid = index + 1
-        while kid < end:
-            kids.append(kid)
-            kid = self._after[kid]
-        return kids
+    def _gathered(self, rows: Sequence[Atom]) -> Iterator[Atom]:
+        """Join the rows of a table into pieces that are well filled.
+
+        Within reach, the cut goes where the hash of what follows is the least: soon after an edit, the cuts are the
+        same as before.
+        """
+        first = 0
+        while first < len(rows):
+            following = self._next_cut(rows, first)
+            yield rows[first]._replace(end=rows[following - 1].end) if following > first + 1 else rows[first]
+            first = following
+
+    def _next_cut(self, rows: Sequence[Atom], first: int) -> int:
+        """Return the index of the row that the next piece starts with."""
+        start, end = rows[first].start, rows[-1].end
+        if end - start <= self._most:
+            return len(rows)
+        least, most = self._reach(start, end)
+        best, lowest = first + 1, 1 << 32
+        for i in range(first + 1, len(rows)):
+            row = rows[i]
+            if row.start > most:
+                break
+            rank = self._rank(row.start) if row.start >= least else lowest
+            if not row.is_glued and rank <= lowest:
+                best, lowest = i, rank
+        return best
 
     def _cut_between(self, left: OutlineNode, right: OutlineNode) -> int:
         """Return where to part two siblings: behind the line end after the left one, else before the right one."""
-        if left.end and self._text[left.end - 1] in b"\r\n":
+        text = self._text
+        if left.end and text[left.end - 1] in b"\r\n":
             return self._settled(left.end)
-        newline = _NEWLINE.search(self._text, left.end, right.start)
-        return self._settled(newline.end() if newline else right.start)
+        if self._has_cr:
+            newline = _NEWLINE.search(text, left.end, right.start)
+            return self._settled(newline.end() if newline else right.start)
+        return text.find(b"\n", left.end, right.start) + 1 or self._settled(right.start)
 
     def _settled(self, cut: int) -> int:
         """Return the cut, moved out of the middle of a line end or a character."""
@@ -131,11 +179,11 @@ class Atoms:
 
     def _belong_together(self, left: OutlineNode, right: OutlineNode, cut: int) -> bool:
         """Tell whether siblings should stay together: on one line, a comment and its code, a run of imports."""
-        if self._text[cut - 1] not in b"\r\n" or left.kind in _LEADING:
+        if right.kind == "clause" or left.kind in _LEADING or self._text[cut - 1] not in b"\r\n":
             return True
         if left.kind == "comment":
             between = self._text[left.end - 1 : right.start]
-            return self._is_blank_before(left.start) and len(_NEWLINE.findall(between)) < 2
+            return len(_NEWLINE.findall(between)) < 2 and self._is_blank_before(left.start)
         return left.kind == right.kind == "import"
 
     def _is_blank_before(self, offset: int) -> bool:
@@ -147,10 +195,10 @@ class Atoms:
         newline = max(self._text.rfind(b"\n", furthest, offset), self._text.rfind(b"\r", furthest, offset))
         return max(newline + 1, furthest)
 
-    def _pieces(self, span: _Span, depth: int) -> Iterator[Atom]:
-        """Cut a span without children: the text before the node, the node, the text after it."""
-        start, end = self._own_lines(span)
-        level, is_glued = span.level, span.is_glued
+    def _pieces(self, span: Atom) -> Iterator[Atom]:
+        """Cut a span that is not parted: the text before the node, the node, the text after it."""
+        start, end = self._own_span(span)
+        depth, level, is_glued = span.depth, span.level, span.is_glued
         for piece_start, piece_end in ((span.start, start), (start, end), (end, span.end)):
             if piece_start < piece_end:
                 yield from self._paragraphs(Atom(piece_start, piece_end, depth, level, is_glued))
@@ -185,35 +233,49 @@ class Atoms:
         yield paragraph, end, is_indented
 
     def _lines(self, paragraph: Atom) -> Iterator[Atom]:
-        """Cut a paragraph into lines where it is above the limit."""
-        if paragraph.end - paragraph.start <= self._limit:
-            yield paragraph
-            return
-        depth = paragraph.depth + 1
-        level, is_glued = paragraph.level, paragraph.is_glued
-        start = paragraph.start
-        end = start
-        for count, line in enumerate(_LINE.finditer(self._text, start, paragraph.end)):
-            if end > start and (count < MANY_LINES or line.end() - start > min(RUN_BYTES, self._limit)):
-                yield from self._characters(Atom(start, end, depth, level, is_glued))
-                start, level, is_glued = end, depth, False
-            end = line.end()
-        yield from self._characters(Atom(start, paragraph.end, depth, level, is_glued))
+        """Cut a paragraph between lines where it is above the limit, and a line only where it is."""
+        start, end, depth, level, is_glued, _, _ = paragraph
+        while end - start > self._limit:
+            cut = self._line_cut(start, end)
+            is_inside = not cut
+            if is_inside:
+                cut = self._character_cut(start)
+            yield Atom(start, cut, depth + 1, level, is_glued)
+            start, level, is_glued = cut, depth + 1 + is_inside, is_inside
+        yield Atom(start, end, depth + 1 - (start == paragraph.start), level, is_glued)
 
-    def _characters(self, line: Atom) -> Iterator[Atom]:
-        """Cut a line where it is above the limit: behind a space in its second half, else between characters."""
-        start, level, is_glued = line.start, line.level, line.is_glued
-        while line.end - start > self._limit:
-            cut = self._text.rfind(b" ", start + self._limit // 2, start + self._limit) + 1
-            if not cut:
-                cut = start + self._limit
-                if self._text[cut] == 0x0A and self._text[cut - 1] == 0x0D:
-                    cut -= 1
-                while self._text[cut] & 0xC0 == 0x80:
-                    cut -= 1
-            yield Atom(start, cut, line.depth, level, is_glued)
-            start, level, is_glued = cut, line.depth + 1, True
-        yield Atom(start, line.end, line.depth, level, is_glued)
+    def _line_cut(self, start: int, end: int) -> int:
+        """Return where the line starts that the next piece starts with; 0 where the first line is above the limit."""
+        text = self._text
+        least, most = self._reach(start, end)
+        cuts = [newline.end() for newline in _NEWLINE.finditer(text, least, most)]
+        if cuts and text[cuts[-1] - 1 : cuts[-1] + 1] == b"\r\n":
+            cuts.pop()
+        if cuts:
+            return min(cuts, key=self._rank)
+        before = max(text.rfind(b"\n", start, least), text.rfind(b"\r", start, least - 1)) + 1
+        return before if before > start else 0
+
+    def _character_cut(self, start: int) -> int:
+        """Return where to cut inside a line: behind a space in the second half of a piece, else between characters."""
+        text, limit = self._text, self._limit
+        cut = text.rfind(b" ", start + limit // 2, start + limit) + 1
+        if not cut:
+            cut = start + limit
+            if text[cut] == 0x0A and text[cut - 1] == 0x0D:
+                cut -= 1
+            while text[cut] & 0xC0 == 0x80:
+                cut -= 1
+        return cut
+
+    def _reach(self, start: int, end: int) -> tuple[int, int]:
+        """Return between which offsets the next cut should be, where more is left than one piece takes."""
+        least = start + int(self._limit * LEAST_SHARE)
+        return least, max(min(start + self._most, end - int(self._limit * REST_SHARE)), least)
+
+    def _rank(self, cut: int) -> int:
+        """Return how good a cut is, the lower the better: by what follows it, so that edits before it do not count."""
+        return crc32(self._text[cut : cut + RANK_BYTES])
 
 
 def _subtree_ends(nodes: Sequence[OutlineNode]) -> list[int]:

@@ -59,13 +59,15 @@ def label_chunks(text: bytes, nodes: Sequence[OutlineNode], ends: Sequence[int])
         contents = _enter(open_definitions, first, last)
         while at < len(nodes) and nodes[at].start < end:
             node = nodes[at]
-            _take(contents, node, end)
+            at += 1
             if node.name:
+                _take(contents, node, end)
                 _leave(open_definitions, node.start)
                 open_definitions.append(node)
             else:
                 ambient = node.kind
-            at += 1
+                if node.start >= contents.reach:
+                    contents.plain.add(ambient)
         yield _label(contents, ambient)
         start = end
 
@@ -94,14 +96,11 @@ def _enter(open_definitions: list[OutlineNode], first: int, last: int) -> _Conte
 
 
 def _take(contents: _Contents, node: OutlineNode, end: int) -> None:
-    """Count a node that starts in the chunk as around it, if it goes on behind ``end``, or as a part of it."""
-    if node.name:
-        contents.names[node.name] = None
+    """Count a definition that starts in the chunk as around it, if it goes on behind ``end``, or as a part of it."""
+    contents.names[node.name] = None
     if node.start < contents.reach:
         return
-    if not node.name:
-        contents.plain.add(node.kind)
-    elif node.end > end and contents.is_pure:
+    if node.end > end and contents.is_pure:
         contents.around.append(node)
         contents.plain.clear()
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from pipeline.errors import IngestError
@@ -103,8 +104,7 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutlineNode:
+class OutlineNode(NamedTuple):
     """One span of the syntax tree that matters to chunking, in pre-order.
 
     ``start`` and ``end`` are byte offsets, ``depth`` is 0 for the file's top-level nodes and a node's children

@@ -10,12 +10,11 @@ from sqlalchemy import Engine
 from models.ledger import PostgresLedger
 from models.reconciling import PostgresReconciliation
 from models.session import open_engine
-from pipeline.chunk import ChunkBudget
 from pipeline.ports import Index
 from pipeline.reconcile_ports import ReconcileContext, ReconcilePolicy
 from pipeline.types import EmbeddingModel, Stage
 from tasks.base import StageContext, StagePolicy
-from worker.embedding import build_embedder, build_index, versions
+from worker.embedding import build_embedder, build_index, chunk_budget, versions
 from worker.settings import Settings
 
 
@@ -33,8 +32,8 @@ def build_context(settings: Settings) -> StageContext:
         index=index,
         embedder=embedder,
         policy=stage_policy(settings),
-        budget=ChunkBudget(),
-        versions=versions(embedder.model),
+        budget=chunk_budget(settings),
+        versions=versions(settings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         reconcile=reconcile_context(settings, engine, index, embedder.model),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.budget import NoLimit, ProviderBudget
-from pipeline.chunk import CHUNKER_VERSION
+from pipeline.chunk import CHUNKER_VERSION, ChunkBudget
 from pipeline.header import HEADER_VERSION
 from pipeline.parse.parser import OUTLINE_VERSION
 from pipeline.ports import Embedder, Index, Limiter, QueryEmbedder
@@ -19,7 +19,13 @@ def embedding_model(settings: Settings) -> EmbeddingModel:
     """Return the model that the settings choose."""
     if settings.embedder == "openai":
         largest = provider_budget(settings).largest_call
-        return openai_model(settings.openai_model, settings.openai_dims, settings.openai_max_inputs, largest)
+        return openai_model(
+            settings.openai_model,
+            settings.openai_dims,
+            settings.openai_max_inputs,
+            largest,
+            settings.openai_max_input_tokens,
+        )
     return LEXICAL
 
 
@@ -47,6 +53,7 @@ def build_embedder(settings: Settings) -> Embedder:
             timeout=settings.openai_timeout,
             max_inputs=settings.openai_max_inputs,
             max_tokens=provider_budget(settings).largest_call,
+            max_input_tokens=settings.openai_max_input_tokens,
             limiter=build_limiter(settings),
         )
     from worker.adapters.lexical import LexicalEmbedder  # noqa: PLC0415  the other one is not needed
@@ -94,7 +101,16 @@ def qdrant_key(settings: Settings) -> str | None:
     return settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
 
 
-def versions(model: EmbeddingModel) -> str:
+def chunk_budget(settings: Settings) -> ChunkBudget:
+    """Return how large chunks may be: as the settings say, and never above what the embedder takes in one text."""
+    most = settings.chunk_max_bytes
+    budget = ChunkBudget(most, settings.chunk_target_bytes or most, settings.chunk_packing)
+    return budget.within(embedding_model(settings).max_input_tokens)
+
+
+def versions(settings: Settings) -> str:
     """Return what a document's points depend on besides its bytes; a change makes every document outdated."""
-    ours = f"outline-{OUTLINE_VERSION} chunker-{CHUNKER_VERSION} header-{HEADER_VERSION} sparse-{SPARSE_VERSION}"
-    return f"{ours} {model.key}"
+    budget = chunk_budget(settings)
+    size = f"{budget.max_bytes}/{budget.target_bytes}/{budget.packing}"
+    chunking = f"outline-{OUTLINE_VERSION} chunker-{CHUNKER_VERSION} header-{HEADER_VERSION} {size}"
+    return f"{chunking} sparse-{SPARSE_VERSION} {embedding_model(settings).key}"

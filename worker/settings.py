@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.chunk_pack import Packing
 from pipeline.errors import MisconfiguredError
 from pipeline.policy import Policy
 from pipeline.traits import Trait
@@ -98,6 +99,9 @@ class Settings(BaseModel):
     openai_timeout: PositiveFloat = Field(60.0, description="Seconds for one provider call.")
     openai_concurrency: PositiveInt = Field(4, description="Provider calls at once in one embed task.")
     openai_max_inputs: PositiveInt = Field(256, description="Texts per provider call at most.")
+    openai_max_input_tokens: int = Field(
+        8000, ge=256, description="Tokens that the model takes in one text; chunks are kept below it."
+    )
     openai_rpm: int = Field(
         0, ge=0, description="Provider calls per minute at most, all processes and hosts together; 0 is no limit."
     )
@@ -108,6 +112,17 @@ class Settings(BaseModel):
     tenant: str = Field("default", min_length=1, description="Tenant used where none is named.")
     project: str = Field("default", min_length=1, description="Project used where none is named.")
     max_file_bytes: PositiveInt = Field(5 * 1024 * 1024, description="Larger files are skipped (bytes).")
+    chunk_max_bytes: int = Field(2000, ge=64, description="Bytes of one chunk at most, without its header.")
+    chunk_target_bytes: int | None = Field(
+        None,
+        ge=64,
+        description="Bytes up to which small neighbours are joined.",
+        json_schema_extra=shown_default("the most"),
+    )
+    chunk_packing: Packing = Field(
+        Packing.BALANCED,
+        description="How they are joined. balanced: edits change little. definition: a chunk each. greedy: fullest.",
+    )
     skip_traits: str = Field(
         "lock,minified",
         description="Kinds of files to skip: generated, vendored, minified, lock, test, with commas; or `none`.",
@@ -182,6 +197,8 @@ class Settings(BaseModel):
             raise ValueError("MOBIUS_HEARTBEAT_SECONDS must be at most half of MOBIUS_LEASE_SECONDS")
         if self.embedder == "openai" and self.openai_api_key is None:
             raise ValueError("MOBIUS_EMBEDDER=openai needs OPENAI_API_KEY (any value, for endpoints without keys)")
+        if self.chunk_target_bytes is not None and self.chunk_target_bytes > self.chunk_max_bytes:
+            raise ValueError("MOBIUS_CHUNK_TARGET_BYTES must be at most MOBIUS_CHUNK_MAX_BYTES")
         return self
 
     @property

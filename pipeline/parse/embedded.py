@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import tree_sitter
@@ -70,7 +70,7 @@ def graft(nodes: Sequence[OutlineNode], pieces: Sequence[Piece], outline: Outlin
         depth = len(around)
         grafted.append(OutlineNode(piece.start, piece.end, depth, "code", language=piece.language))
         inside = outline(language_of(piece.language), piece.ranges) or ()
-        grafted.extend(replace(node, depth=node.depth + depth + 1, language=piece.language) for node in inside)
+        grafted.extend(node._replace(depth=node.depth + depth + 1, language=piece.language) for node in inside)
         while at < len(nodes) and nodes[at].start < piece.end:
             at += 1  # what the document itself made of the code
     return [*grafted, *nodes[at:]]

@@ -56,6 +56,44 @@ def collect_facts(
     )
 
 
+def join_facts(
+    before: FileFacts | None, facts: FileFacts | None, nodes: int, offset: int, until: int | None
+) -> FileFacts | None:
+    """Return the facts of a text up to the end of a window at ``offset``, behind ``nodes`` nodes.
+
+    What is at ``until`` or behind it in the window belongs to the next one.
+    """
+    if facts is None or (not offset and until is None):
+        return facts
+    end = _EVERYTHING if until is None else until
+    before = before or FileFacts()
+    moved = {nodes + i: _moved(each, offset) for i, each in facts.definitions.items()}
+    imports = [(first + offset, last + offset) for first, last in facts.imports if first < end]
+    references = [each + offset for each in facts.references if each < end]
+    errors = [each + offset for each in facts.errors if each < end]
+    return FileFacts(
+        definitions={**before.definitions, **moved},
+        imports=(*before.imports, *imports)[:MAX_IMPORTS],
+        references=(*before.references, *references),
+        errors=(*before.errors, *errors)[:MAX_ERRORS],
+    )
+
+
+def _moved(facts: DefinitionFacts, offset: int) -> DefinitionFacts:
+    """Return the facts with every span so much further on."""
+
+    def move(span: Span) -> Span:
+        return span[0] + offset, span[1] + offset
+
+    return DefinitionFacts(
+        facts.complexity,
+        None if facts.doc is None else move(facts.doc),
+        None if facts.returns is None else move(facts.returns),
+        tuple(map(move, facts.parameters)),
+        tuple(map(move, facts.decorators)),
+    )
+
+
 def _errors(tree: tree_sitter.Tree, language: str) -> tuple[int, ...]:
     if not tree.root_node.has_error:
         return ()

@@ -19,13 +19,16 @@ MAX_UNCLOSED = 1_000
 #: How much the process may grow during one parse. The largest tree of a file that is in its language takes 600 MB.
 MAX_GROWTH_BYTES = 1024 * 1024 * 1024
 
-#: A look takes 10 µs, so not every report of a parser's progress is worth one.
-CALLS_A_LOOK = 32
+#: A look takes 10 µs, so not every call is worth one.
+CALLS_A_LOOK = 4
 
 _PAGE_BYTES = 4_096
 _STATM = Path("/proc/self/statm")
 
 _BRACKETS = (b"()", b"[]", b"{}")
+_ALL_BUT = {pair: bytes(each for each in range(256) if each not in pair) for pair in (*_BRACKETS, b"<>")}
+#: Levels of brackets that are taken away at once, before they are counted one by one; real files have few more.
+_CLOSINGS = 32
 _LINE_START = re.compile(rb"^[ \t]*(?=\S)", re.MULTILINE)
 _BLOCK_MARK = re.compile(rb"(?<!\S)[-?:](?!\S)")
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -44,7 +47,11 @@ def leaves_open(data: bytes, pair: bytes, limit: int) -> bool:
     """Tell whether more than ``limit`` brackets of a kind are never closed, wherever they stand."""
     if data.count(pair[0]) <= limit:
         return False
-    brackets = data.translate(None, _all_but(pair))
+    brackets = data.translate(None, _ALL_BUT[pair])
+    for _ in range(_CLOSINGS):
+        brackets = brackets.replace(pair, b"")
+        if brackets.count(pair[0]) <= limit:
+            return False
     depths = list(accumulate((1 if bracket == pair[0] else -1 for bracket in brackets), initial=0))
     return depths[-1] - min(depths) > limit
 
@@ -91,7 +98,3 @@ def nests_deeper(data: bytes, limit: int) -> bool:
         if depth > limit:
             return True
     return False
-
-
-def _all_but(pair: bytes) -> bytes:
-    return bytes(byte for byte in range(256) if byte not in pair)

@@ -2,8 +2,8 @@
 
 A syntax error is no failure: the tree around it is used. Where there is nothing to use (no grammar, too much of the
 file is an error, the parser spends too much effort) the outline has no nodes, and the chunker goes by paragraphs and
-lines. The bound on effort counts the parser's own steps, so the same bytes have the same outline on every machine;
-seconds and memory only bound what a step can take on a file made to hurt.
+lines. A file that is too large for one tree is parsed in windows, each from the last top-level node of the one
+before, so memory stays bounded.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from time import thread_time
+from typing import NamedTuple
 
 import tree_sitter
 
 from pipeline.facts import FileFacts
 from pipeline.parse.decode import decode
 from pipeline.parse.embedded import find_pieces, graft
-from pipeline.parse.facts import collect_facts
+from pipeline.parse.facts import collect_facts, join_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
-from pipeline.parse.limits import Growth, is_too_much
 from pipeline.parse.sections import nest_sections
+from pipeline.parse.syntax import Patience, error_bytes, has_error, syntax_tree
 from pipeline.parse.walk import Walk
 from pipeline.types import Outline, OutlineNode
 
@@ -30,18 +31,19 @@ OUTLINE_VERSION = 2
 #: A file with a larger share of its bytes inside error nodes is not in the language it claims.
 MAX_ERROR_SHARE = 0.3
 
-#: How often the parser may report progress (every 100 steps): a base, and a share of the bytes. Of 150 MB of real
-#: and of broken files none came above 0.02 a byte and 214; a hostile one would go on for hours.
-BASE_EFFORT = 2_000
-EFFORT_PER_BYTE = 0.05
 #: Seconds of this thread's processor time. Each step may read the rest of the file once more.
 MAX_PARSE_SECONDS = 20.0
 
-#: Bytes handed to the parser at a time.
-_WINDOW = 65_536
+#: Where unindented text follows a blank line.
+_GAP = re.compile(rb"(?:\n\n|\r\n\r\n|\r\r)(?=[^\s)\]}])")
 
-_NOT_LINE_END = re.compile(rb"[^\r\n]")
-_LONE_CR = re.compile(rb"\r(?!\n)")
+
+class _Contents(NamedTuple):
+    """What a text, or a window of one, has: its nodes, its facts, and whether any of it could not be parsed."""
+
+    nodes: list[OutlineNode]
+    facts: FileFacts | None
+    has_error: bool
 
 
 def parse(data: bytes, language: str, *, with_facts: bool = True) -> Outline:
@@ -55,118 +57,109 @@ def parse(data: bytes, language: str, *, with_facts: bool = True) -> Outline:
     """
     text = decode(data)
     known = language_of(language)
-    tree = _syntax_tree(text.data, known, _Patience(len(text.data)))
-    nodes: Sequence[OutlineNode] = ()
-    facts: FileFacts | None = None
-    if tree is not None and _error_bytes(tree) <= MAX_ERROR_SHARE * len(text.data):
-        nodes, facts = _contents(tree, text.data, known, with_facts=with_facts)
+    contents = _Contents([], None, False)
+    if grammar_of(known.name) is not None:
+        contents = _Reading(text.data, known, with_facts=with_facts).contents()
+    nodes, facts, has_errors = contents
     return Outline(
         version=OUTLINE_VERSION,
         language=known.name,
         encoding=text.encoding,
         length=len(text.data),
-        has_error=grammar_of(known.name) is not None and (tree is None or tree.root_node.has_error),
-        nodes=tuple(nodes),
+        has_error=has_errors,
+        nodes=tuple(nest_sections(nodes) if known.headings else nodes),
         facts=facts,
     )
 
 
-def _contents(
-    tree: tree_sitter.Tree, data: bytes, language: Language, *, with_facts: bool
-) -> tuple[Sequence[OutlineNode], FileFacts | None]:
-    """Return the outline's nodes and facts; code inside a document brings nodes only."""
-    if language.embedded:
-        return _with_embedded(_nodes(tree, data, language), tree, data, language), None
-    walk = Walk(data, language)
-    nodes = walk.nodes(tree)
-    facts = collect_facts(tree, data, language.name, nodes, walk.inner) if with_facts else None
-    return (nest_sections(nodes) if language.headings else nodes), facts
+class _Reading:
+    """The parsing of one text, window by window. What was found so far stands when the rest cannot be parsed."""
 
-
-def _nodes(tree: tree_sitter.Tree, data: bytes, language: Language) -> list[OutlineNode]:
-    nodes = Walk(data, language).nodes(tree)
-    return nest_sections(nodes) if language.headings else nodes
-
-
-def _with_embedded(
-    nodes: Sequence[OutlineNode], tree: tree_sitter.Tree, data: bytes, language: Language
-) -> list[OutlineNode]:
-    """Return the nodes with those of the code that is embedded; all of it together has the patience of one file."""
-    patience = _Patience(len(data))
-
-    def outline(inner: Language, ranges: Sequence[tree_sitter.Range]) -> list[OutlineNode] | None:
-        piece = _syntax_tree(data, inner, patience, ranges)
-        size = sum(span.end_byte - span.start_byte for span in ranges)
-        if piece is None or _error_bytes(piece) > MAX_ERROR_SHARE * size:
-            return None
-        return _nodes(piece, data, inner)
-
-    return graft(nodes, find_pieces(tree, data, language), outline)
-
-
-def _syntax_tree(
-    data: bytes, language: Language, patience: _Patience, ranges: Sequence[tree_sitter.Range] = ()
-) -> tree_sitter.Tree | None:
-    """Return the syntax tree, or None where there is no grammar or it must not, or cannot, be used on this.
-
-    With ``ranges`` only those are parsed; the tree still has the offsets of the whole text.
-    """
-    grammar = grammar_of(language.name)
-    first = ranges[0].start_byte if ranges else 0
-    part = data[first : ranges[-1].end_byte] if ranges else data
-    if grammar is None or is_too_much(part, language):
-        return None
-    # Some grammars know no line end without \n, and some read on and on at a NUL. One byte for one byte, so that every
-    # offset stays.
-    if b"\r" in part:
-        part = _LONE_CR.sub(b"\n", part)
-    part = part.replace(b"\0", b" ")
-    if language.unread is not None:
-        part = language.unread.sub(_blank, part)
-
-    def read(offset: int, _: tree_sitter.Point) -> bytes:
-        return part[max(offset - first, 0) : offset - first + _WINDOW] if offset >= first else b" "
-
-    try:
-        parser = tree_sitter.Parser(grammar, included_ranges=list(ranges) or None)
-        return parser.parse(read, progress_callback=patience.is_over)
-    except ValueError:
-        if not patience.is_over():
-            raise
-        return None  # this is how an abort by the progress callback is reported
-
-
-def _blank(match: re.Match[bytes]) -> bytes:
-    return _NOT_LINE_END.sub(b" ", match[0])
-
-
-class _Patience:
-    """How long parsing so many bytes may go on."""
-
-    def __init__(self, size: int) -> None:
-        self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE)
-        self._growth = Growth()
-        self._is_over = False
+    def __init__(self, data: bytes, language: Language, *, with_facts: bool) -> None:
+        self._data = data
+        self._language = language
+        self._with_facts = with_facts
         self._deadline = thread_time() + MAX_PARSE_SECONDS
+        self._nodes: list[OutlineNode] = []
+        self._facts: FileFacts | None = None
+        self._broken = 0
+        self._has_error = False
 
-    def is_over(self, _offset: int = 0, _has_error: bool = False) -> bool:
-        """Count one report of progress and tell whether to abort."""
-        self._reports -= 1
-        self._is_over |= self._reports < 0 or thread_time() > self._deadline or self._growth.is_too_much()
-        return self._is_over
+    def contents(self) -> _Contents:
+        """Read to the end, or to where that is not possible any more."""
+        start = end = 0
+        while end < len(self._data):
+            end = _window_end(self._data, start, self._language.max_bytes)
+            window = self._data[start:end]
+            tree = syntax_tree(window, self._language, Patience(len(window), self._deadline))
+            if tree is None or thread_time() > self._deadline:
+                return _Contents(self._nodes, self._facts, True)
+            until = self._take(tree, window, start, is_last=end == len(self._data))
+            if not until:
+                return _Contents(self._nodes, self._facts, True)  # a node that no window holds: the rest goes by lines
+            start += until
+        if self._broken > MAX_ERROR_SHARE * len(self._data):
+            return _Contents([], None, self._has_error)
+        return _Contents(self._nodes, self._facts, self._has_error)
+
+    def _take(self, tree: tree_sitter.Tree, window: bytes, start: int, *, is_last: bool) -> int:
+        """Take what is whole in a window and return where that ends in it; 0 where nothing is."""
+        walk = Walk(window, self._language)
+        found = walk.nodes(tree)
+        until = None
+        if not is_last:
+            last = _last_top_level(found)
+            if not last:
+                return 0
+            until = found[last].start
+            del found[last:]
+        self._broken += error_bytes(tree, until)
+        self._has_error = self._has_error or has_error(tree, until)
+        if self._language.embedded:
+            found = self._with_embedded(found, tree, window, until)
+        elif self._with_facts:
+            facts = collect_facts(tree, window, self._language.name, found, walk.inner)
+            self._facts = join_facts(self._facts, facts, len(self._nodes), start, until)
+        self._nodes += found if not start else [_moved(node, start) for node in found]
+        return len(window) if until is None else until
+
+    def _with_embedded(
+        self, nodes: Sequence[OutlineNode], tree: tree_sitter.Tree, window: bytes, until: int | None
+    ) -> list[OutlineNode]:
+        """Return the nodes with those of the code that is embedded; all of it together has the patience of one file."""
+        patience = Patience(len(window), self._deadline)
+
+        def outline(inner: Language, ranges: Sequence[tree_sitter.Range]) -> list[OutlineNode] | None:
+            piece = syntax_tree(window, inner, patience, ranges)
+            size = sum(span.end_byte - span.start_byte for span in ranges)
+            if piece is None or error_bytes(piece) > MAX_ERROR_SHARE * size:
+                return None
+            found = Walk(window, inner).nodes(piece)
+            return nest_sections(found) if inner.headings else found
+
+        pieces = find_pieces(tree, window, self._language)
+        return graft(nodes, [piece for piece in pieces if until is None or piece.end <= until], outline)
 
 
-def _error_bytes(tree: tree_sitter.Tree) -> int:
-    """Return how many bytes are inside error nodes, looking only where the tree says there are any."""
-    total = 0
-    cursor = tree.walk()
-    while True:
-        node = cursor.node
-        assert node is not None  # noqa: S101  a cursor always stands on a node
-        if node.is_error:
-            total += node.end_byte - node.start_byte
-        elif node.has_error and cursor.goto_first_child():
-            continue
-        while not cursor.goto_next_sibling():
-            if not cursor.goto_parent():
-                return total
+def _window_end(data: bytes, start: int, most: int) -> int:
+    """Return up to where to parse at once: to the end if it is near, else to about halfway.
+
+    There it is best to end before unindented text behind a blank line, for the grammar takes what a window tears for
+    an error, and may take it out on what is before.
+    """
+    if len(data) - start <= most:
+        return len(data)
+    end = start + most // 2
+    ends = [gap.end() for gap in _GAP.finditer(data, end - most // 8, end)]
+    if ends:
+        return ends[-1]
+    return max(data.rfind(b"\n", start, end), data.rfind(b"\r", start, end)) + 1 or end
+
+
+def _last_top_level(nodes: Sequence[OutlineNode]) -> int:
+    """Return the index of the last top-level node: it may go on behind the window. 0 also where there is no other."""
+    return next((i for i in range(len(nodes) - 1, 0, -1) if nodes[i].depth == 0), 0)
+
+
+def _moved(node: OutlineNode, offset: int) -> OutlineNode:
+    return node._replace(start=node.start + offset, end=node.end + offset)

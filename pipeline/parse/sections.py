@@ -6,7 +6,6 @@ The grammar opens a section for ``# Title`` but not for a title underlined with 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from pipeline.types import OutlineNode
 
@@ -20,7 +19,7 @@ def nest_sections(nodes: Sequence[OutlineNode]) -> list[OutlineNode]:
     def close(level: int) -> None:
         while open_sections and open_sections[-1][0] >= level:
             index = open_sections.pop()[1]
-            nested[index] = replace(nested[index], end=reach)
+            nested[index] = nested[index]._replace(end=reach)
 
     for node in nodes:
         if node.kind == "heading" and node.depth == 0:
@@ -28,10 +27,10 @@ def nest_sections(nodes: Sequence[OutlineNode]) -> list[OutlineNode]:
             close(level)
             depth = len(open_sections)
             open_sections.append((level, len(nested)))
-            nested.append(replace(node, kind="section", depth=depth))
-            nested.append(replace(node, depth=depth + 1, name="", signature=""))
+            nested.append(node._replace(kind="section", depth=depth))
+            nested.append(node._replace(depth=depth + 1, name="", signature=""))
         else:
-            nested.append(replace(node, depth=node.depth + len(open_sections)))
+            nested.append(node._replace(depth=node.depth + len(open_sections)))
         reach = max(reach, node.end)
     close(0)
     return nested

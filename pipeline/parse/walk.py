@@ -7,11 +7,13 @@ small they are. The walk keeps its own stack, so no nesting is too deep for it, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import NamedTuple
 
 import tree_sitter
 
-from pipeline.parse.definitions import find_definition
-from pipeline.parse.languages import Language
+from pipeline.parse.definitions import Definition, find_definition
+from pipeline.parse.languages import CLAUSES, Language, grammar_of, language_of
 from pipeline.types import OutlineNode
 
 #: Bytes. A node up to this size is not looked into; no sensible budget is below it.
@@ -29,19 +31,76 @@ class _Frame:
 
     ``depth`` is what its children get and ``first`` the index of the first one among the nodes. ``inner`` is the span
     of a definition that the node wraps; ``owner`` the kind of the closest definition. ``last`` is the index of the
-    sibling that the next one may join, -1 if there is none.
+    sibling that the next one may join, -1 if there is none. ``is_list`` says that bodies in it are nodes of their own,
+    ``is_plain`` that it is neither a definition nor a body, so that it holds elements rather than statements.
     """
 
-    type: str
     start: int
     end: int
     depth: int
     first: int
     owner: str = ""
     inner: tuple[int, int] | None = None
+    is_list: bool = False
+    is_plain: bool = False
     has_body: bool = False
     siblings: int = 0
     last: int = -1
+
+
+class _Role(NamedTuple):
+    """What a node type means to the walk.
+
+    ``kind`` is the outline's word for it where it defines nothing, ``kind_in_plain`` the one among elements.
+    """
+
+    kind: str
+    kind_in_plain: str
+    is_simple: bool
+    is_body: bool
+    is_list: bool
+    may_define: bool
+    is_leaf: bool
+    is_group: bool
+
+
+class _Roles(dict[int, _Role]):
+    """The roles of one grammar's node types by their number, each found at its first use."""
+
+    def __init__(self, language: Language, grammar: tree_sitter.Language) -> None:
+        self._language = language
+        self._grammar = grammar
+        self._leaves = (
+            dict.fromkeys(language.comments, "comment")
+            | dict.fromkeys(language.decorators, "decorator")
+            | dict.fromkeys(language.imports, "import")
+        )
+
+    def __missing__(self, kind_id: int) -> _Role:
+        known = self._language
+        name = self._grammar.node_kind_for_id(kind_id) or ""
+        kind = self._leaves.get(name) or ("clause" if name in CLAUSES else known.plain_kind)
+        is_body = name in known.bodies
+        may_define = name in known.definitions or name in known.wrappers or name in known.headings
+        role = self[kind_id] = _Role(
+            kind=kind,
+            kind_in_plain="element" if kind == "block" else kind,
+            is_simple=not is_body and not may_define and name not in known.groups,
+            is_body=is_body,
+            is_list=name in known.lists,
+            may_define=may_define,
+            is_leaf=name in self._leaves or name in known.opaque,
+            is_group=name in known.groups,
+        )
+        return role
+
+
+@cache
+def _roles_of(language: str) -> _Roles:
+    grammar = grammar_of(language)
+    if grammar is None:
+        raise LookupError(language)
+    return _Roles(language_of(language), grammar)
 
 
 class Walk:
@@ -49,30 +108,29 @@ class Walk:
 
     def __init__(self, data: bytes, language: Language) -> None:
         self._data = data
+        self._has_cr = b"\r" in data
         self._language = language
+        self._roles = _roles_of(language.name)
         self._nodes: list[OutlineNode] = []
         #: The span of the definition proper, by the index of the node that wraps it.
         self.inner: dict[int, tuple[int, int]] = {}
-        self._leaf_kinds = (
-            dict.fromkeys(language.comments, "comment")
-            | dict.fromkeys(language.decorators, "decorator")
-            | dict.fromkeys(language.imports, "import")
-        )
 
     def nodes(self, tree: tree_sitter.Tree) -> list[OutlineNode]:
         """Return the outline's nodes."""
         cursor = tree.walk()
         root = tree.root_node
-        frames = [_Frame(root.type, -1, root.end_byte, 0, 0)]
+        frames = [_Frame(-1, root.end_byte, 0, 0, is_list=self._roles[root.kind_id].is_list)]
         if not cursor.goto_first_child():
             return self._nodes
+        goto_next_sibling, visit = cursor.goto_next_sibling, self._visit
         while frames:
             node = cursor.node
-            inside = self._visit(node, frames[-1]) if node is not None and node.is_named else None
-            if inside is not None and cursor.goto_first_child():
-                frames.append(inside)
-                continue
-            while frames and not cursor.goto_next_sibling():
+            if node is not None and node.is_named:
+                inside = visit(node, frames[-1])
+                if inside is not None and cursor.goto_first_child():
+                    frames.append(inside)
+                    continue
+            while frames and not goto_next_sibling():
                 self._leave(frames)
                 cursor.goto_parent()
         return self._nodes
@@ -87,43 +145,47 @@ class Walk:
 
     def _visit(self, node: tree_sitter.Node, frame: _Frame) -> _Frame | None:
         """Take in one node; return the frame to visit its children with, or None to leave them alone."""
-        start, end, node_type = node.start_byte, node.end_byte, node.type
+        start, end = node.start_byte, node.end_byte
+        role = self._roles[node.kind_id]
         if start == end:
+            return None
+        if role.is_simple and end - start <= LEAF_BYTES and frame.inner is None:
+            self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
             return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
             inner = None if (start, end) == frame.inner else frame.inner
-            return replace(frame, type=node_type, inner=inner)
-        if node_type in self._language.bodies and frame.type not in self._language.lists:
+            return replace(frame, is_list=role.is_list, inner=inner)
+        if role.is_body and not frame.is_list:
             self._open_body(start, frame)
-            return replace(frame, type=node_type, inner=None, siblings=0, last=-1)
-        definition = find_definition(node, self._data, self._language, frame.owner, LEAF_BYTES)
-        if definition is not None:
-            kind, name, signature, inner_span = definition
-            frame.last = -1
-            if inner_span is not None:
-                self.inner[len(self._nodes)] = inner_span
-            self._nodes.append(OutlineNode(start, end, frame.depth, kind, name, signature))
-            if not self._is_deep(node, frame) and kind not in self._language.containers:
-                return None
-            return _Frame(node_type, start, end, frame.depth + 1, len(self._nodes), kind, inner_span)
-        return self._visit_plain(node, frame)
+            return replace(frame, is_list=role.is_list, is_plain=False, inner=None, siblings=0, last=-1)
+        if role.may_define:
+            definition = find_definition(node, self._data, self._language, frame.owner, LEAF_BYTES)
+            if definition is not None:
+                return self._define(start, end, definition, role, frame)
+        return self._visit_plain(start, end, role, frame)
 
-    def _visit_plain(self, node: tree_sitter.Node, frame: _Frame) -> _Frame | None:
+    def _define(self, start: int, end: int, definition: Definition, role: _Role, frame: _Frame) -> _Frame | None:
+        """Take in a node that defines something."""
+        kind, name, signature, inner = definition
+        frame.last = -1
+        if inner is not None:
+            self.inner[len(self._nodes)] = inner
+        self._nodes.append(OutlineNode(start, end, frame.depth, kind, name, signature))
+        if not _is_deep(start, end, role, frame) and kind not in self._language.containers:
+            return None
+        return _Frame(start, end, frame.depth + 1, len(self._nodes), kind, inner, role.is_list)
+
+    def _visit_plain(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in a node that defines nothing."""
-        start, end, node_type = node.start_byte, node.end_byte, node.type
-        kind = self._leaf_kinds.get(node_type)
-        if kind is None and self._is_deep(node, frame) and node_type not in self._language.opaque:
-            if (start, end) == (frame.start, frame.end):
-                return replace(frame, type=node_type, siblings=0, last=-1)
-            frame.last = -1
-            self._nodes.append(OutlineNode(start, end, frame.depth, self._language.plain_kind))
-            return _Frame(node_type, start, end, frame.depth + 1, len(self._nodes), frame.owner)
-        self._append_leaf(start, end, kind or self._language.plain_kind, frame)
-        return None
-
-    def _is_deep(self, node: tree_sitter.Node, frame: _Frame) -> bool:
-        is_large = node.end_byte - node.start_byte > LEAF_BYTES or node.type in self._language.groups
-        return is_large and frame.depth < MAX_DEPTH
+        kind = role.kind_in_plain if frame.is_plain else role.kind
+        if role.is_leaf or not _is_deep(start, end, role, frame):
+            self._append_leaf(start, end, kind, frame)
+            return None
+        if (start, end) == (frame.start, frame.end):
+            return replace(frame, is_list=role.is_list, is_plain=True, siblings=0, last=-1)
+        frame.last = -1
+        self._nodes.append(OutlineNode(start, end, frame.depth, kind))
+        return _Frame(start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list, is_plain=True)
 
     def _open_body(self, start: int, frame: _Frame) -> None:
         """Forget the pieces of a header that is short: as text before the body it stays in one piece."""
@@ -135,17 +197,28 @@ class Walk:
     def _append_leaf(self, start: int, end: int, kind: str, frame: _Frame) -> None:
         """Append a node without children, or extend its elder sibling where one line or a huge table unites them."""
         frame.siblings += 1
-        if frame.last >= 0:
-            elder = self._nodes[frame.last]
-            size = end - elder.start
-            is_run = frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder.kind
-            if is_run or (size <= LEAF_BYTES and not self._starts_line(elder.end, start)):
-                kind = elder.kind if kind in (elder.kind, "comment") else self._language.plain_kind
-                self._nodes[frame.last] = OutlineNode(elder.start, end, elder.depth, kind)
+        last = frame.last
+        if last >= 0:
+            elder_start, elder_end, depth, elder_kind, *_ = self._nodes[last]
+            size = end - elder_start
+            if size <= LEAF_BYTES and (
+                not self._starts_line(elder_end, start)
+                or (frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder_kind)
+            ):
+                if kind in (elder_kind, "comment"):
+                    kind = elder_kind
+                elif kind != "element":
+                    kind = self._language.plain_kind
+                self._nodes[last] = OutlineNode(elder_start, end, depth, kind)
                 return
         frame.last = len(self._nodes)
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
 
     def _starts_line(self, elder_end: int, start: int) -> bool:
-        between = self._data[max(elder_end - 1, 0) : start]
-        return b"\n" in between or b"\r" in between
+        before = elder_end - 1 if elder_end else 0
+        find = self._data.find
+        return find(b"\n", before, start) >= 0 or (self._has_cr and find(b"\r", before, start) >= 0)
+
+
+def _is_deep(start: int, end: int, role: _Role, frame: _Frame) -> bool:
+    return (end - start > LEAF_BYTES or role.is_group) and frame.depth < MAX_DEPTH

@@ -18,7 +18,9 @@ LEXICAL = EmbeddingModel(
 )
 
 
-def openai_model(name: str, dims: int, max_inputs: int, max_tokens: int | None = None) -> EmbeddingModel:
+def openai_model(
+    name: str, dims: int, max_inputs: int, max_tokens: int | None = None, max_input_tokens: int = 8_000
+) -> EmbeddingModel:
     """Return a model at an OpenAI-compatible endpoint; ``max_tokens`` lowers what one call may carry."""
-    model = EmbeddingModel("openai", name, dims, max_inputs=max_inputs)
+    model = EmbeddingModel("openai", name, dims, max_inputs=max_inputs, max_input_tokens=max_input_tokens)
     return model if max_tokens is None else replace(model, max_tokens=min(model.max_tokens, max_tokens))

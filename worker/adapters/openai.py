@@ -41,6 +41,7 @@ class OpenAIEmbedder:
         timeout: Seconds for one try of one call, from its start to the last byte.
         max_inputs: Texts in one call at most.
         max_tokens: Estimated tokens in one call at most; None is the model's own limit.
+        max_input_tokens: Tokens in one text at most.
         limiter: The budget that every try of a call keeps to; closed with the embedder.
     """
 
@@ -56,9 +57,10 @@ class OpenAIEmbedder:
         timeout: float = 60.0,
         max_inputs: int = 256,
         max_tokens: int | None = None,
+        max_input_tokens: int = 8_000,
         limiter: Limiter | None = None,
     ) -> None:
-        self._model = openai_model(model_name, dims, max_inputs, max_tokens)
+        self._model = openai_model(model_name, dims, max_inputs, max_tokens, max_input_tokens)
         self._limiter = limiter or NoLimit()
         dimensions = dims if send_dimensions else omit
         self._sender = Sender(api_key, base_url or DEFAULT_BASE_URL, model_name, dimensions, timeout, self._limiter)

@@ -52,7 +52,7 @@ def take_in(services: ApiServices, tenant: str, project: str, upload: Upload) ->
     try:
         ref = Sources(services.engine).resolve(tenant, project, upload.source, UPLOADED)
         options = PlanOptions(
-            versions=versions(services.model),
+            versions=versions(services.settings),
             priority=upload.priority,
             slice_documents=settings.slice_documents,
             slice_bytes=settings.slice_bytes,

@@ -30,7 +30,7 @@ def produce(
     settings = services.settings
     policy = settings.policy
     options = PlanOptions(
-        versions=versions(services.model),
+        versions=versions(services.settings),
         priority=priority,
         allow_delete=allow_delete,
         delete_share=settings.delete_share,

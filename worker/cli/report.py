@@ -37,7 +37,7 @@ def require_same_versions(services: Services, run_id: UUID) -> None:
     Raises:
         MisconfiguredError: They use another; the next run would take the documents for outdated, and every next one.
     """
-    ours = versions(services.model)
+    ours = versions(services.settings)
     theirs = Views(services.engine).other_versions(run_id, ours)
     if theirs:
         raise MisconfiguredError(

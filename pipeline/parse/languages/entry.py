@@ -11,8 +11,13 @@ import tree_sitter
 #: The language of everything that has no grammar.
 TEXT = "text"
 
-#: A tree takes up to 130 bytes a byte of dense source, so parsing stays near 500 MB at worst.
-MAX_PARSED_BYTES = 4 * 1024 * 1024
+#: What is parsed at once. A tree takes up to 130 bytes a byte of dense source, so parsing stays near 400 MB at worst.
+MAX_PARSED_BYTES = 3 * 1024 * 1024
+
+#: Parts of a statement that hold statements: a chunk had better not start with one. Named alike in all grammars.
+CLAUSES = frozenset(
+    {"elif_clause", "else_clause", "except_clause", "except_group_clause", "finally_clause", "catch_clause"}
+)
 
 #: Says how a node is called, from the node and the text that it is in; empty where it has no name.
 Naming = Callable[[tree_sitter.Node, bytes], str]
@@ -57,7 +62,7 @@ class Language:
     ``opaque`` nodes are never looked into. What ``unread`` matches is blank to the grammar.
 
     ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
-    be in this language. The grammar is not used on text above ``max_bytes``, nor, unless they are 0, above
+    be in this language. At most ``max_bytes`` are parsed at once. Unless they are 0, the grammar is not used above
     ``max_nesting`` blocks inside each other or ``max_angles`` signs ``<`` that no ``>`` follows.
     """
 

@@ -16,7 +16,7 @@ from pipeline.chunk import ChunkBudget, chunk, count_newlines
 from pipeline.chunk_codec import pack_chunks, unpack_chunks
 from pipeline.outline_codec import pack_outline, unpack_outline
 from pipeline.parse.decode import text_of
-from pipeline.parse.languages import detect_language
+from pipeline.parse.languages import MAX_PARSED_BYTES, detect_language
 from pipeline.parse.parser import parse
 from pipeline.types import Chunk, DocumentRef
 
@@ -65,6 +65,7 @@ EDGES: dict[str, tuple[str, bytes]] = {
     "utf-16": ("python", ("\ufeff" + GOOD).encode("utf-16-le")),
     "utf-16 with nul": ("markdown", ("\ufeff# a\0b\n\n" + "wo\0rd " * 2_000).encode("utf-16-be")),
     "latin-1": ("python", ("x = 'é'\n" * 1_000).encode("latin-1")),
+    "cp1252": ("python", ("# coding: cp1252\n" + "x = '\u201cé\u201d'\n" * 1_000).encode("cp1252")),
     "invalid utf-8": ("python", b"x = '\xc3\x28 \xff \xe2\x82'\n" * 500),
     "generics in ts": ("typescript", ("const a = <any>b;\n" * 500).encode()),
     "generics in tsx": ("tsx", ("const a = <any>b;\n" * 500).encode()),
@@ -129,12 +130,15 @@ def test_a_lone_cr_file_has_the_outline_of_its_newline_twin() -> None:
     assert parse(EDGES["lone cr"][1], "python").nodes == parse(GOOD.encode(), "python").nodes
 
 
-@pytest.mark.parametrize(("language", "copies"), [("python", 700), ("text", 4_000)])
+@pytest.mark.parametrize(("language", "copies"), [("python", 1_300), ("text", 1_300)])
 def test_files_of_many_megabytes_are_chunked_in_linear_time(language: str, copies: int) -> None:
-    # 2 MB of code and 10 MB of text; a quadratic step anywhere would run into the suite's time limit.
+    # More than is parsed at once, of code and of text; a quadratic step anywhere would run into the suite's time limit.
     text, chunks = chunked(language, (GOOD * copies).encode(), BUDGETS[0])
+    assert len(text) > MAX_PARSED_BYTES
     assert chunks[-1].end == len(text)
     assert len(chunks) < len(text) / 800
+    if language == "python":
+        assert sum(len(c.defines) for c in chunks) == 60 * copies
 
 
 def fingerprint() -> str:

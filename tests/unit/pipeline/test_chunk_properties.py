@@ -55,6 +55,8 @@ PIECES = st.sampled_from(
 )
 SOURCES = st.lists(PIECES | st.text(max_size=30), max_size=40).map("".join)
 BUDGETS = st.tuples(st.integers(16, 400), st.integers(16, 400)).map(lambda pair: ChunkBudget(max(pair), min(pair)))
+#: Bytes from an edit on which chunks are not to change: five chunks of the budget used with it.
+FAR = 2_000
 FAST = settings(max_examples=60, deadline=None, derandomize=True)
 
 
@@ -96,6 +98,32 @@ def test_an_edited_text_is_tiled_and_keeps_its_ids_unique(source: str, edit: str
     data = (source[:at] + edit + source[at:]).replace("\0", "").encode()
     budget = ChunkBudget(200, 150)
     assert_tiles(data, chunk(DOCUMENT, data, parse(data, language), budget).chunks, budget)
+
+
+@settings(FAST, max_examples=25)
+@given(
+    sizes=st.lists(st.integers(1, 25), min_size=60, max_size=90),
+    inserted=st.integers(1, 5),
+    where=st.floats(0, 0.999),
+)
+def test_chunks_far_from_an_edit_keep_their_ids(sizes: list[int], inserted: int, where: float) -> None:
+    functions = [
+        f"def f{i}(a):\n" + "".join(f"    b{j} = a + {i * j}\n" for j in range(size)) + "\n\n"
+        for i, size in enumerate(sizes)
+    ]
+    edited = int(len(functions) * where)
+    change = functions[edited] + "".join(f"    edited_{n} = {n}\n" for n in range(inserted)) + "\n\n"
+    budget = ChunkBudget(400, 400)
+    before, after = (
+        {c.id: c for c in chunk(DOCUMENT, text, parse(text, "python"), budget).chunks}
+        for text in (
+            "".join(some).encode() for some in (functions, [*functions[:edited], change, *functions[edited + 1 :]])
+        )
+    )
+    start = sum(map(len, functions[:edited]))
+    lost = [before[i] for i in before.keys() - after.keys()]
+    far = [c for c in lost if c.end < start - FAR or c.start > start + len(functions[edited]) + FAR]
+    assert len(far) <= len(before) // 10
 
 
 @FAST

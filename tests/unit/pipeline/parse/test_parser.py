@@ -358,11 +358,6 @@ def test_a_hostile_file_is_given_up_on() -> None:
     assert outline.nodes == ()
 
 
-def test_a_file_above_the_grammars_bound_is_not_parsed() -> None:
-    outline = parse(b"# t\n\n" + b"word\n" * 300_000, "markdown")
-    assert outline.nodes == ()
-
-
 def test_names_and_signatures_are_bounded_one_line_and_free_of_nul() -> None:
     source = f"def {'f' * 500}(\n  {'a, ' * 500}\n):\n  pass\n"
     node = parse(source.encode(), "python").nodes[0]

@@ -1,0 +1,188 @@
+"""What a source file holds, found without the chunker's help: statements, functions, and what leads a definition.
+
+The chunker's own outline is what is measured, so nothing of it is used: one query per language asks the grammar
+itself. All spans are byte offsets.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from tree_sitter import Language, Parser, Query, QueryCursor
+
+from pipeline.parse.languages import grammar_of
+
+Span = tuple[int, int]
+
+#: Behind a comment: what may stand before that which it is about.
+_TO_NEXT_LINE = re.compile(rb"[ \t\f\v]*(?:\r\n|\r|\n)?[ \t\f\v]*")
+_BLANK = re.compile(rb"\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Types:
+    """Node types of a grammar: whose named children are statements, and which are functions and so on."""
+
+    blocks: tuple[str, ...]
+    functions: tuple[str, ...]
+    definitions: tuple[str, ...]
+    comments: tuple[str, ...] = ("comment",)
+    decorators: tuple[str, ...] = ("decorator",)
+
+
+_SCRIPT_FUNCTIONS = (
+    *("function_declaration", "generator_function_declaration", "method_definition", "function_expression"),
+    "arrow_function",
+)
+_SCRIPT_BLOCKS = ("program", "statement_block", "class_body", "switch_case", "switch_default")
+_SCRIPT_DEFINITIONS = (*_SCRIPT_FUNCTIONS[:3], "class_declaration", "export_statement")
+_TYPED_BLOCKS = (*_SCRIPT_BLOCKS, "interface_body", "enum_body")
+_TYPED_DEFINITIONS = (
+    *(*_SCRIPT_DEFINITIONS, "abstract_class_declaration", "interface_declaration", "type_alias_declaration"),
+    *("enum_declaration", "method_signature", "ambient_declaration"),
+)
+_TYPED = Types(_TYPED_BLOCKS, _SCRIPT_FUNCTIONS, _TYPED_DEFINITIONS)
+
+TYPES: Mapping[str, Types] = {
+    "python": Types(
+        ("module", "block"),
+        ("function_definition",),
+        ("function_definition", "class_definition", "decorated_definition"),
+    ),
+    "javascript": Types(_SCRIPT_BLOCKS, _SCRIPT_FUNCTIONS, _SCRIPT_DEFINITIONS),
+    "typescript": _TYPED,
+    "tsx": _TYPED,
+    "go": Types(
+        ("source_file", "statement_list", "field_declaration_list"),
+        ("function_declaration", "method_declaration", "func_literal"),
+        ("function_declaration", "method_declaration", "type_declaration"),
+        decorators=(),
+    ),
+    "rust": Types(
+        ("source_file", "block", "declaration_list", "field_declaration_list", "enum_variant_list"),
+        ("function_item",),
+        ("function_item", "struct_item", "enum_item", "trait_item", "impl_item", "mod_item", "macro_definition"),
+        ("line_comment", "block_comment"),
+        ("attribute_item",),
+    ),
+    "java": Types(
+        ("program", "class_body", "interface_body", "enum_body_declarations", "constructor_body", "block"),
+        ("method_declaration", "constructor_declaration"),
+        ("method_declaration", "constructor_declaration", "class_declaration", "interface_declaration"),
+        ("line_comment", "block_comment"),
+        ("annotation", "marker_annotation"),
+    ),
+    "c": Types(
+        (
+            *("translation_unit", "compound_statement", "field_declaration_list", "enumerator_list"),
+            *("preproc_ifdef", "preproc_if", "preproc_else", "preproc_elif", "declaration_list"),
+        ),
+        ("function_definition",),
+        ("function_definition", "struct_specifier", "type_definition", "declaration"),
+        decorators=(),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Where a file may be cut well. ``leads`` are the spans from a comment or decorator to its definition's code."""
+
+    statements: tuple[Span, ...]
+    functions: tuple[Span, ...]
+    leads: tuple[Span, ...]
+    starts: frozenset[int]
+    ends: frozenset[int]
+
+
+def truth_of(text: bytes, language: str) -> Truth:
+    """Return what the grammar says of a text.
+
+    Raises:
+        KeyError: There is no table entry for the language.
+    """
+    grammar = grammar_of(language)
+    if grammar is None:
+        raise KeyError(language)
+    tree = Parser(grammar).parse(text)
+    found = QueryCursor(_query(grammar, TYPES[language])).captures(tree.root_node)
+    spans = {name: sorted({(n.start_byte, n.end_byte) for n in nodes}) for name, nodes in found.items()}
+    # A node without text is what the parser made up.
+    statements = tuple(sorted((s for s in spans.get("statement", ()) if s[0] < s[1]), key=lambda s: (s[0], -s[1])))
+    starts = {start for start, _ in statements}
+    ends = {end for _, end in statements} | {end for _, end in spans.get("comment", ())}
+    leads = _leads(text, spans)
+    return Truth(statements, tuple(spans.get("function", ())), leads, frozenset(starts), frozenset(ends))
+
+
+@cache
+def _query(grammar: Language, types: Types) -> Query:
+    """Return the query for all that is asked of a grammar; what it has no name for is left out."""
+
+    def known(names: Iterable[str]) -> list[str]:
+        return [name for name in names if grammar.id_for_node_kind(name, True) is not None]
+
+    patterns = [f"({name} (_) @statement)" for name in known(types.blocks)]
+    for capture, names in (
+        ("function", types.functions),
+        ("definition", types.definitions),
+        ("comment", types.comments),
+        ("decorator", types.decorators),
+    ):
+        patterns += [f"({name}) @{capture}" for name in known(names)]
+    return Query(grammar, "\n".join(patterns))
+
+
+def _leads(text: bytes, spans: Mapping[str, list[Span]]) -> tuple[Span, ...]:
+    """Return one span for each run of comments and decorators, from its start to the code of its definition."""
+    targets = {start for start, _ in spans.get("definition", ())}
+    decorators = spans.get("decorator", [])
+    targets |= {start for start, _ in decorators}
+    leads: dict[int, int] = {}
+    for start, end in sorted([*spans.get("comment", ()), *decorators], reverse=True):
+        following = _following(text, start, end, is_comment=(start, end) not in decorators)
+        if following in leads:
+            leads[start] = leads.pop(following)
+        elif following in targets or (start, end) in decorators:
+            leads[start] = following
+    return tuple(sorted(leads.items()))
+
+
+def _following(text: bytes, start: int, end: int, *, is_comment: bool) -> int:
+    """Return where that starts which a comment or decorator leads; -1 where a comment leads nothing."""
+    if not is_comment:
+        return _end_of(_BLANK, text, end)
+    line = max(text.rfind(b"\n", 0, start), text.rfind(b"\r", 0, start)) + 1
+    if text[line:start].strip():
+        return -1
+    # The comments of some grammars hold their own line end.
+    return _end_of(_TO_NEXT_LINE, text, end - text[start:end].endswith(b"\n"))
+
+
+def _end_of(pattern: re.Pattern[bytes], text: bytes, offset: int) -> int:
+    match = pattern.match(text, offset)
+    return match.end() if match else offset
+
+
+def innermost_sizes(truth: Truth, cuts: Iterable[int]) -> list[int]:
+    """Return for each cut the size of the smallest statement that it cuts, 0 where it cuts none; cuts ascend."""
+    sizes = []
+    open_statements: list[Span] = []
+    at = 0
+    for cut in cuts:
+        while at < len(truth.statements) and truth.statements[at][0] < cut:
+            open_statements.append(truth.statements[at])
+            at += 1
+        open_statements = [span for span in open_statements if span[1] > cut]
+        sizes.append(min((end - start for start, end in open_statements), default=0))
+    return sizes
+
+
+def is_cut(span: Span, cuts: list[int]) -> bool:
+    """Tell whether one of the ascending cuts is strictly inside of a span."""
+    first = bisect_left(cuts, span[0] + 1)
+    return first < len(cuts) and cuts[first] < span[1]

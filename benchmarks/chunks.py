@@ -1,0 +1,85 @@
+"""Measure the chunks of many files against what their grammars say, and print every figure that chunking is judged by.
+
+python -m benchmarks.chunks [--dir DIR] [--max-bytes 2000] [--target-bytes N] [--packing balanced] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import chunk_sources, report
+from benchmarks.chunk_edits import Edits
+from benchmarks.chunk_figures import DOCUMENT, Tally
+from benchmarks.chunk_speed import large_file, speeds
+from benchmarks.chunk_truth import truth_of
+from benchmarks.pipeline import CHECKOUT
+from pipeline.chunk import ChunkBudget, chunk
+from pipeline.chunk_pack import Packing
+from pipeline.parse.parser import parse
+from pipeline.types import Chunk
+
+_RESULTS = CHECKOUT / "benchmarks" / "results" / "chunks.json"
+
+Figures = dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    given = _arguments().parse_args(argv)
+    budget = ChunkBudget(given.max_bytes, given.target_bytes or given.max_bytes, Packing(given.packing))
+    corpora = _corpora(given.dir)
+    results = {name: _measured(sources, budget) for name, sources in corpora.items()}
+    large = {} if given.dir else {f"{size} MB": dict(large_file(size)) for size in (5, 10)}
+    print(report.table(("figure", *results), _rows(results)))
+    for size, figures in large.items():
+        print(f"\nOne file of {size}: {figures['cpu_seconds']} s of CPU time, {figures['peak_mb']} MB at the peak")
+    about = {**report.machine(), "max_bytes": budget.max_bytes, "target_bytes": budget.target_bytes}
+    report.write_json({**about, "packing": budget.packing, "corpora": results, "large": large}, given.json)
+
+
+def _corpora(root: Path | None) -> Mapping[str, list[chunk_sources.Source]]:
+    if root is not None:
+        return chunk_sources.by_language(list(chunk_sources.sources_in(root)))
+    installed = chunk_sources.by_language(chunk_sources.installed_sources())
+    made = chunk_sources.by_language(chunk_sources.made_sources())
+    return {
+        "standard library": chunk_sources.standard_sources(),
+        **{f"installed {language}": sources for language, sources in installed.items()},
+        **{f"made {language}": sources for language, sources in made.items()},
+    }
+
+
+def _measured(sources: Sequence[chunk_sources.Source], budget: ChunkBudget) -> Figures:
+    tally, edits = Tally(), Edits()
+    for path, language, text in ((source.path, source.language, source.text) for source in sources):
+
+        def cut(text: bytes, language: str = language) -> tuple[Chunk, ...]:
+            return chunk(DOCUMENT, text, parse(text, language), budget).chunks
+
+        truth = truth_of(text, language)
+        tally.add(path, text, cut(text), truth, budget.max_bytes)
+        edits.add(path, text, truth, language, cut)
+    return {**tally.figures(), **edits.figures(), **speeds(sources, budget)}
+
+
+def _rows(results: Mapping[str, Figures]) -> list[tuple[str, ...]]:
+    names = dict.fromkeys(name for figures in results.values() for name in figures)
+    return [(name, *(str(figures.get(name, "")) for figures in results.values())) for name in names]
+
+
+def _arguments() -> argparse.ArgumentParser:
+    budget = ChunkBudget()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chunks", description=__doc__.splitlines()[0])
+    parser.add_argument("--dir", type=Path, help="what to chunk (default: the standard library, installed files, made)")
+    parser.add_argument("--max-bytes", type=int, default=budget.max_bytes, help="bytes of a chunk (default: 2000)")
+    parser.add_argument("--target-bytes", type=int, help="bytes up to which chunks are joined (default: as many)")
+    parser.add_argument("--packing", choices=list(Packing), default=budget.packing, help="default: balanced")
+    parser.add_argument("--json", type=Path, default=_RESULTS, help="file for the results (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
