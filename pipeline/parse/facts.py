@@ -24,6 +24,8 @@ MAX_DECORATORS = 8
 #: Of one file.
 MAX_IMPORTS = 256
 MAX_ERRORS = 256
+#: Nodes below have no facts. From 65,536 on, which its counter of depths does not hold, tree-sitter 0.26 takes minutes.
+MAX_DEPTH = 10_000
 #: Bytes of the text for each reference that is kept: minified code has one every few bytes.
 BYTES_PER_REFERENCE = 16
 #: As many are kept whatever the size.
@@ -45,7 +47,7 @@ def collect_facts(
     query, table = facts_query(language), table_of(language)
     if query is None or table is None:
         return None
-    captures = tree_sitter.QueryCursor(query).captures(tree.root_node)
+    captures = _captures(query, tree)
     # A name may be found by our own pattern and by the tags query.
     references = sorted({node.start_byte for node in captures.get("reference", ())})
     return FileFacts(
@@ -97,8 +99,14 @@ def _moved(facts: DefinitionFacts, offset: int) -> DefinitionFacts:
 def _errors(tree: tree_sitter.Tree, language: str) -> tuple[int, ...]:
     if not tree.root_node.has_error:
         return ()
-    captures = tree_sitter.QueryCursor(errors_query(language)).captures(tree.root_node)
+    captures = _captures(errors_query(language), tree)
     return tuple(_starts(captures.get("error", ()))[:MAX_ERRORS])
+
+
+def _captures(query: tree_sitter.Query, tree: tree_sitter.Tree) -> dict[str, list[tree_sitter.Node]]:
+    cursor = tree_sitter.QueryCursor(query)
+    cursor.set_max_start_depth(MAX_DEPTH)
+    return cursor.captures(tree.root_node)
 
 
 def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:

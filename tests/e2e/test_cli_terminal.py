@@ -128,15 +128,20 @@ def test_a_terminal_that_knows_ascii_only_gets_escapes_and_valid_json(desk: Desk
 
 
 def test_search_prints_where_what_and_the_beginning_of_the_text(desk: Desk) -> None:
+    (desk.tree / "using.py").write_text("import os.path\n\n\n" + function("step"))
     desk.ingest()
     hits = desk.search("step")
-    assert {*hits[0]} == {"path", "start_line", "end_line", "language", "kind", "name", "scope", "score", "text"}
+    known = {"path", "start_line", "end_line", "language", "kind", "name", "scope", "score", "text", "facts"}
+    assert {*hits[0]} == known
     assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
     lines = (desk.tree / hits[0]["path"]).read_text().splitlines(keepends=True)
     assert "".join(lines[hits[0]["start_line"] - 1 : hits[0]["end_line"]]) == hits[0]["text"]
     assert len(hits) == len(desk.chunks())
     printed = desk.run("search", "step", "-k", "1", "--mode", "dense").stdout
     assert printed.startswith(f"{hits[0]['path']}:{hits[0]['start_line']}-{hits[0]['end_line']}  ")
+    assert "    symbol: " not in printed
+    assert "\n    symbol: " in desk.run("search", "step", "--verbose").stdout
+    assert "  imports      os.path\n" in desk.run("why", "using.py").stdout
     assert "nothing found" in desk.run("search", "x", "--project", empty_project(desk)).stderr
 
 

@@ -84,6 +84,9 @@ class K {
     while (a) { b ?? run(a) }
   }
 }
+interface Other {
+  more(): void;
+}
 """,
         "find",
         Known(complexity=3, doc="Finds it.", parameters=["a", "b"], returns="Promise<void>", decorators=["@Log('x')"]),
@@ -95,6 +98,9 @@ class K {
 import React from 'react';
 function View({ a }: Props): JSX.Element {
   return a && <b>{draw(a)}</b>;
+}
+interface Other {
+  more(): void;
 }
 """,
         "View",

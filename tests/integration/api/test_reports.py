@@ -89,6 +89,9 @@ def test_search_finds_committed_chunks_and_heeds_its_filters(desk: ApiDesk) -> N
     found = desk.body("/api/v1/projects/project/search", q="one", limit=100)["items"]
     assert {hit["path"] for hit in found} == {"a.py", "b.md"}
     assert found[0]["text"]
+    facts = {hit["path"]: hit["facts"] for hit in found}
+    assert facts["a.py"]["symbol"] in {"one", "two"}
+    assert facts["b.md"] is None
     only = desk.body("/api/v1/projects/project/search", q="one", language=["python", "go"])["items"]
     assert {hit["language"] for hit in only} == {"python"}
     assert desk.body("/api/v1/projects/project/search", q="one", kind="section", language="python")["items"] == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+import tree_sitter
 from harness.facts_samples import SAMPLES, Known
 
 from pipeline.facts import DefinitionFacts, Span
 from pipeline.parse import facts as limits
 from pipeline.parse.facts_query import table_of
-from pipeline.parse.languages import LANGUAGES
+from pipeline.parse.languages import LANGUAGES, grammar_of, language_of
 from pipeline.parse.parser import parse
 
 #: The languages that are outlined and have facts; each needs a sample.
@@ -63,6 +66,20 @@ def test_facts_can_be_left_out() -> None:
 
 def test_a_file_that_is_not_in_its_language_has_no_facts() -> None:
     assert parse(b"<html><body>" * 50, "python").facts is None
+
+
+@pytest.mark.parametrize("language", WITH_FACTS)
+def test_what_the_grammars_own_tags_call_a_definition_is_one_in_the_outline(language: str) -> None:
+    tags = getattr(import_module(language_of(language).module), "TAGS_QUERY", None)
+    grammar, source = grammar_of(language), SAMPLES[language].source.encode()
+    assert grammar is not None
+    tree = tree_sitter.Parser(grammar).parse(source)
+    matches = tree_sitter.QueryCursor(tree_sitter.Query(grammar, tags or "(ERROR) @name")).matches(tree.root_node)
+    kinds = {"definition.function", "definition.method", "definition.class", "definition.interface"}
+    tagged = {found["name"][0].text for _, found in matches if kinds & found.keys()}
+    outlined = {node.name.encode() for node in parse(source, language).nodes if node.name}
+    assert tagged <= outlined
+    assert tagged or not tags
 
 
 # --- what counts where
@@ -143,6 +160,8 @@ def test_what_is_missing_is_an_error_too() -> None:
     assert facts.errors
 
 
-def test_deep_nesting_needs_no_stack() -> None:
+def test_deep_nesting_needs_no_stack_and_is_not_followed_for_ever() -> None:
     depth = 20_000
-    assert parse(b"x = " + b"f(" * depth + b")" * depth, "python").facts is not None
+    facts = parse(b"x = " + b"a_name_that_is_long_enough(" * depth + b")" * depth, "python").facts
+    assert facts is not None
+    assert 1_000 < len(facts.references) <= limits.MAX_DEPTH
