@@ -89,14 +89,9 @@ def test_runs_are_paused_overtaken_resumed_and_cancelled(
     assert "its run was cancelled" in fleet.mobius("why", str(tree / "bulk_23.py")).stdout
 
     fleet.mobius("runs", "cancel", bulk)
-    for what, run, words in [
-        ("pause", bulk, "has ended already"),
-        ("cancel", report_id(fleet, urgent), "has ended already"),
-        ("cancel", str(uuid4()), "there is no run"),
-    ]:
-        refused = fleet.mobius("runs", what, run, check=False)
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert words in refused.stderr
+    assert_refused(fleet, "pause", bulk, "has ended already")
+    assert_refused(fleet, "cancel", run_of(fleet, urgent), "has ended already")
+    assert_refused(fleet, "cancel", str(uuid4()), "there is no run")
 
     # What was cancelled is taken up by the next ingestion, and nothing is paid for twice.
     environment["MOBIUS_SLICE_DOCUMENTS"] = "64"
@@ -106,7 +101,14 @@ def test_runs_are_paused_overtaken_resumed_and_cancelled(
     assert len(provider.inputs()) == len(set(provider.inputs()))
 
 
-def report_id(fleet: Fleet, path: Path) -> str:
+def assert_refused(fleet: Fleet, what: str, run: str, words: str) -> None:
+    """Check that something cannot be done to a run, and that the message says why."""
+    refused = fleet.mobius("runs", what, run, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert words in refused.stderr
+
+
+def run_of(fleet: Fleet, path: Path) -> str:
     """Return the run that a file's document was brought in by."""
     found: str = said(fleet, "why", str(path))[0]["run_id"]
     return found

@@ -56,6 +56,7 @@ RUN: dict[str, Any] = {
         "superseded": 0,
         "indexed": 1,
         "failed": 1,
+        "cancelled": 0,
     },
     "chunks": {"total": 7, "embedded": 5, "reused": 2},
     "points": {"written": 7, "updated": 0, "deleted": 0},
@@ -113,6 +114,7 @@ DOCUMENT: dict[str, Any] = {
     "error": "",
     "message": "",
     "next_action": "the worker finishes it; if the worker dies, it is taken over when its lease ends",
+    "dead_letter_id": None,
 }
 
 TASK: dict[str, Any] = {
