@@ -6,7 +6,7 @@ small they are. The walk keeps its own stack, so no nesting is too deep for it, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -49,6 +49,12 @@ class _Frame:
     has_body: bool = False
     siblings: int = 0
     last: int = -1
+
+    def within(self, role: _Role, inner: tuple[int, int] | None, *, is_plain: bool) -> _Frame:
+        """Return the frame for the children of a child that has no node of its own."""
+        return _Frame(
+            self.start, self.end, self.depth, self.first, self.owner, inner, role.is_list, is_plain, self.has_body
+        )
 
 
 class _Role(NamedTuple):
@@ -109,6 +115,7 @@ class Walk:
 
     def __init__(self, data: bytes, language: Language) -> None:
         self._data = data
+        self._find = data.find
         self._has_cr = b"\r" in data
         self._language = language
         self._roles = _roles_of(language.name)
@@ -144,11 +151,10 @@ class Walk:
             self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
             return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
-            inner = None if (start, end) == frame.inner else frame.inner
-            return replace(frame, is_list=role.is_list, inner=inner)
+            return frame.within(role, None if (start, end) == frame.inner else frame.inner, is_plain=frame.is_plain)
         if role.is_body and not frame.is_list:
             self._open_body(start, frame)
-            return replace(frame, is_list=role.is_list, is_plain=False, inner=None, siblings=0, last=-1)
+            return frame.within(role, None, is_plain=False)
         if role.may_define:
             definition = find_definition(node, self._data, self._language, frame.owner, LEAF_BYTES)
             if definition is not None:
@@ -171,7 +177,7 @@ class Walk:
             self._append_leaf(start, end, kind, frame)
             return None
         if (start, end) == (frame.start, frame.end):
-            return replace(frame, is_list=role.is_list, is_plain=True, siblings=0, last=-1)
+            return frame.within(role, frame.inner, is_plain=True)
         frame.last = -1
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
         return _Frame(start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list, is_plain=True)
@@ -191,7 +197,7 @@ class Walk:
             elder_start, elder_end, depth, elder_kind, _, _ = self._nodes[last]
             size = end - elder_start
             if size <= LEAF_BYTES and (
-                not self._starts_line(elder_end, start)
+                (self._find(b"\n", elder_end - 1, start) < 0 and not self._starts_line(elder_end, start))
                 or (frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder_kind)
             ):
                 if kind in (elder_kind, "comment"):
@@ -204,9 +210,7 @@ class Walk:
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
 
     def _starts_line(self, elder_end: int, start: int) -> bool:
-        before = elder_end - 1 if elder_end else 0
-        find = self._data.find
-        return find(b"\n", before, start) >= 0 or (self._has_cr and find(b"\r", before, start) >= 0)
+        return self._has_cr and self._find(b"\r", elder_end - 1, start) >= 0
 
 
 def _is_deep(start: int, end: int, frame: _Frame) -> bool:
