@@ -24,6 +24,7 @@ MAX_DEPTH = 1_000
 MANY_SIBLINGS = 1_000
 RUN_BYTES = 256
 
+_FUNCTIONS = frozenset({"function", "method"})
 #: Kinds whose members have names that matter outside.
 _CONTAINERS = frozenset({"class", "interface", "namespace"})
 
@@ -151,7 +152,7 @@ class Walk:
             self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
             return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
-            return frame.within(role, None if (start, end) == frame.inner else frame.inner, is_plain=frame.is_plain)
+            return self._visit_wrapped(start, end, role, frame)
         if role.is_body and not frame.is_list:
             self._open_body(start, frame)
             return frame.within(role, None, is_plain=False)
@@ -160,6 +161,16 @@ class Walk:
             if definition is not None:
                 return self._define(start, end, definition, role, frame)
         return self._visit_plain(start, end, role, frame)
+
+    def _visit_wrapped(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame:
+        """Go on towards a wrapped definition. A function below decorators is a node of its own: it may fit."""
+        if (start, end) != frame.inner:
+            return frame.within(role, frame.inner, is_plain=frame.is_plain)
+        if frame.owner not in _FUNCTIONS or self._find(b"\n", frame.start, start) < 0:
+            return frame.within(role, None, is_plain=frame.is_plain)
+        frame.last = -1
+        self._nodes.append(OutlineNode(start, end, frame.depth, "inner"))
+        return _Frame(start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list)
 
     def _define(self, start: int, end: int, definition: Definition, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in a node that defines something."""
