@@ -120,7 +120,9 @@ class Atoms:
             if not start <= cut <= end:
                 cut = min(max(cut, start), end)
             if cut > start:
-                spans.append(Atom(start, cut, left.depth, level, is_glued, kid, left.name != ""))
+                spans.append(
+                    Atom(start, cut, left.depth, level, is_glued, kid, left.kind == "inner" or left.name != "")
+                )
                 start, level = cut, right.depth
                 is_loose = left.kind not in _STICKY and right.kind != "clause" and text[cut - 1] == 0x0A
                 is_glued = not is_loose and self._belong_together(left, right, cut)

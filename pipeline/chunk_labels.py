@@ -20,7 +20,7 @@ MAX_SCOPE = 16
 _WORD = re.compile(rb"\S")
 _PLAIN_KINDS = frozenset({"import", "comment", "text"})
 #: They belong to the definition that follows, or precedes, them.
-_COMPANIONS = frozenset({"comment", "decorator", "heading"})
+_COMPANIONS = frozenset({"comment", "decorator", "heading", "inner"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ small they are. The walk keeps its own stack, so no nesting is too deep for it, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ MAX_DEPTH = 1_000
 #: After so many siblings, small ones are taken together up to RUN_BYTES: a table with a million rows stays bounded.
 MANY_SIBLINGS = 1_000
 RUN_BYTES = 256
+
+_FUNCTIONS = frozenset({"function", "method"})
 
 
 @dataclass(slots=True)
@@ -46,6 +48,12 @@ class _Frame:
     has_body: bool = False
     siblings: int = 0
     last: int = -1
+
+    def within(self, role: _Role, inner: tuple[int, int] | None, *, is_plain: bool) -> _Frame:
+        """Return the frame for the children of a child that has no node of its own."""
+        return _Frame(
+            self.start, self.end, self.depth, self.first, self.owner, inner, role.is_list, is_plain, self.has_body
+        )
 
 
 class _Role(NamedTuple):
@@ -108,6 +116,7 @@ class Walk:
 
     def __init__(self, data: bytes, language: Language) -> None:
         self._data = data
+        self._find = data.find
         self._has_cr = b"\r" in data
         self._language = language
         self._roles = _roles_of(language.name)
@@ -153,16 +162,25 @@ class Walk:
             self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
             return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
-            inner = None if (start, end) == frame.inner else frame.inner
-            return replace(frame, is_list=role.is_list, inner=inner)
+            return self._visit_wrapped(start, end, role, frame)
         if role.is_body and not frame.is_list:
             self._open_body(start, frame)
-            return replace(frame, is_list=role.is_list, is_plain=False, inner=None, siblings=0, last=-1)
+            return frame.within(role, None, is_plain=False)
         if role.may_define:
             definition = find_definition(node, self._data, self._language, frame.owner, LEAF_BYTES)
             if definition is not None:
                 return self._define(start, end, definition, role, frame)
         return self._visit_plain(start, end, role, frame)
+
+    def _visit_wrapped(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame:
+        """Go on towards a wrapped definition. A function below decorators is a node of its own: it may fit."""
+        if (start, end) != frame.inner:
+            return frame.within(role, frame.inner, is_plain=frame.is_plain)
+        if frame.owner not in _FUNCTIONS or self._find(b"\n", frame.start, start) < 0:
+            return frame.within(role, None, is_plain=frame.is_plain)
+        frame.last = -1
+        self._nodes.append(OutlineNode(start, end, frame.depth, "inner"))
+        return _Frame(start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list)
 
     def _define(self, start: int, end: int, definition: Definition, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in a node that defines something."""
@@ -182,7 +200,7 @@ class Walk:
             self._append_leaf(start, end, kind, frame)
             return None
         if (start, end) == (frame.start, frame.end):
-            return replace(frame, is_list=role.is_list, is_plain=True, siblings=0, last=-1)
+            return frame.within(role, frame.inner, is_plain=True)
         frame.last = -1
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
         return _Frame(start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list, is_plain=True)
@@ -202,7 +220,7 @@ class Walk:
             elder_start, elder_end, depth, elder_kind, *_ = self._nodes[last]
             size = end - elder_start
             if size <= LEAF_BYTES and (
-                not self._starts_line(elder_end, start)
+                (self._find(b"\n", elder_end - 1, start) < 0 and not self._starts_line(elder_end, start))
                 or (frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder_kind)
             ):
                 if kind in (elder_kind, "comment"):
@@ -215,9 +233,7 @@ class Walk:
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
 
     def _starts_line(self, elder_end: int, start: int) -> bool:
-        before = elder_end - 1 if elder_end else 0
-        find = self._data.find
-        return find(b"\n", before, start) >= 0 or (self._has_cr and find(b"\r", before, start) >= 0)
+        return self._has_cr and self._find(b"\r", elder_end - 1, start) >= 0
 
 
 def _is_deep(start: int, end: int, role: _Role, frame: _Frame) -> bool:

@@ -238,6 +238,15 @@ def test_a_function_that_just_fits_is_whole_though_its_indentation_does_not() ->
     assert any(line in piece for piece in bodies(source, budget=budget))
 
 
+def test_a_function_that_fits_without_its_decorators_is_whole() -> None:
+    decorators = "".join(f"@option('--name-{i}', help='what {i} is for')\n" for i in range(30))
+    body = "def command(self):\n" + "".join(f"    value_{i} = compute({i})\n" for i in range(40))
+    budget = ChunkBudget(1_200, 1_200)
+    pieces = cut(decorators + body, budget=budget)
+    assert any(body in piece for piece in bodies(decorators + body, budget=budget))
+    assert {(c.kind, c.name) for c in pieces} == {("function", "command")}
+
+
 def test_a_chunk_does_not_start_with_a_clause() -> None:
     branch = "".join(f"        call_{i}(value, {i})\n" for i in range(30))
     source = (
