@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from models.pausing import FLEET_PAUSED, PAUSED_RUNS
 from models.schema import revision_of
 from models.session import driver_url, translated
 
@@ -51,8 +52,9 @@ _BACKLOG = text(
     " count(*) FILTER (WHERE state = 'running' AND lease_until < now() - make_interval(secs => :patience)"
     " OR state = 'dispatched' AND dispatched_at < now() - make_interval(secs => :patience + :dispatch_timeout))"
     " AS unswept"
-    " FROM (SELECT *, state = 'ready' AND since < now() - make_interval(secs => :patience) AS is_waiting"
-    " FROM (SELECT state, lease_until, dispatched_at, greatest(updated_at, not_before) AS since FROM slices"
+    " FROM (SELECT *, state = 'ready' AND since < now() - make_interval(secs => :patience)"
+    f" AND run_id <> ALL({PAUSED_RUNS}) AND NOT {FLEET_PAUSED} AS is_waiting"
+    " FROM (SELECT run_id, state, lease_until, dispatched_at, greatest(updated_at, not_before) AS since FROM slices"
     " WHERE state IN ('ready', 'dispatched', 'running')) AS s) AS t"
 )
 
@@ -89,7 +91,7 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Slices ready for longer than the patience, in flight, and those that a sweep should have brought back."""
+    """Slices ready for longer than the patience (paused ones aside), in flight, and those no sweep brought back."""
 
     waiting: int
     longest_wait: float

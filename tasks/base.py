@@ -110,7 +110,8 @@ def _record_crash(context: StageContext, claim: Claim, exc: Exception) -> None:
 
 def hand_back(context: StageContext, claim: Claim, exc: Exception, delay: float, *, forgive: bool) -> None:
     """Give the slice back with the reason. Where even that fails, the lease expires and the sweep does it."""
-    error, message = type(exc).__name__, str(exc)
+    # A pause is no trouble that a slice has to tell of.
+    error, message = ("", "") if isinstance(exc, Halted) else (type(exc).__name__, str(exc))
     trace = "" if forgive else "".join(traceback.format_exception(exc))
     try:
         kept = context.ledger.hand_back(claim, error, message, delay, forgive=forgive, trace=trace)

@@ -146,6 +146,17 @@ def test_a_slice_that_nobody_sends_is_evidence_only_after_a_while(bench: Bench, 
     assert backlog_problem(database_url).status is Status.WARNING
 
 
+def test_slices_that_wait_because_they_are_paused_are_no_problem(bench: Bench, database_url: str) -> None:
+    run = bench.ingest({"a.txt": "one\n"}, {"b.txt": "two\n"})
+    bench.rows("UPDATE slices SET updated_at = now() - interval '90 s'")
+    assert backlog_problem(database_url).status is Status.PROBLEM
+    bench.control.pause("tenant", run.id)
+    assert backlog_problem(database_url).status is Status.WARNING
+    bench.control.resume("tenant", run.id)
+    bench.control.pause_fleet()
+    assert backlog_problem(database_url).status is Status.WARNING
+
+
 def test_slices_that_wait_for_a_full_window_are_no_problem(bench: Bench, database_url: str) -> None:
     bench.ingest({"a.txt": "one\n"}, {"b.txt": "two\n"})
     bench.ledger.take_ready(1, oldest_first=True)

@@ -212,9 +212,7 @@ def test_a_stage_that_stops_for_a_pause_hands_back_at_once_and_without_an_attemp
 
     with pytest.raises(Reject):
         run(context, body)
-    assert [(handed.error, handed.delay_seconds, handed.forgive) for handed in leases.handed_back] == [
-        ("Halted", 0.0, True)
-    ]
+    assert [(handed.error, handed.delay_seconds, handed.forgive) for handed in leases.handed_back] == [("", 0.0, True)]
 
 
 def test_a_stage_is_told_that_its_claim_was_taken_over(context: StageContext, leases: FakeLeases) -> None:
