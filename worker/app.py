@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from typing import Any
 
-from celery.signals import after_task_publish, beat_init, heartbeat_sent, setup_logging, worker_init
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    heartbeat_sent,
+    setup_logging,
+    worker_init,
+    worker_shutting_down,
+)
 
 from tasks.base import IngestApp
 from worker.context import build_context
@@ -28,6 +38,24 @@ def _configure_logs(**_kwargs: Any) -> None:
 @worker_init.connect
 def _show_worker_alive(**_kwargs: Any) -> None:
     LifeSign(load_settings().liveness_file).show_at_pulse(heartbeat_sent, PULSE)
+
+
+@worker_shutting_down.connect
+def _bound_the_drain(how: str = "", **_kwargs: Any) -> None:
+    """Let a worker that was told to end finish its task, but wait no longer for it than for a soft shutdown.
+
+    Celery waits without a bound after SIGTERM, and after SIGQUIT it sleeps its soft shutdown to the end, however soon
+    the task is done. What is not finished in time loses its lease and is done elsewhere.
+    """
+    if how == "Warm":
+        drain = threading.Timer(app.conf.worker_soft_shutdown_timeout, _end_without_a_wait)
+        drain.daemon = True
+        drain.start()
+
+
+def _end_without_a_wait() -> None:
+    app.conf.worker_soft_shutdown_timeout = 0.0
+    os.kill(os.getpid(), signal.SIGQUIT)
 
 
 @beat_init.connect
