@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from typing import Any
 
 from celery.signals import (
@@ -12,6 +15,7 @@ from celery.signals import (
     worker_init,
     worker_process_init,
     worker_shutdown,
+    worker_shutting_down,
 )
 
 from tasks.base import IngestApp
@@ -55,6 +59,24 @@ def _close_traces(**_kwargs: Any) -> None:
 def _begin_process(**_kwargs: Any) -> None:
     limit_memory(load_settings().process_memory_bytes)
     witness.begin_process()
+
+
+@worker_shutting_down.connect
+def _bound_the_drain(how: str = "", **_kwargs: Any) -> None:
+    """Let a worker that was told to end finish its task, but wait no longer for it than for a soft shutdown.
+
+    Celery waits without a bound after SIGTERM, and after SIGQUIT it sleeps its soft shutdown to the end, however soon
+    the task is done. What is not finished in time loses its lease and is done elsewhere.
+    """
+    if how == "Warm":
+        drain = threading.Timer(app.conf.worker_soft_shutdown_timeout, _end_without_a_wait)
+        drain.daemon = True
+        drain.start()
+
+
+def _end_without_a_wait() -> None:
+    app.conf.worker_soft_shutdown_timeout = 0.0
+    os.kill(os.getpid(), signal.SIGQUIT)
 
 
 @beat_init.connect

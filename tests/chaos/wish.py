@@ -25,7 +25,7 @@ class Wish:
     storm: Sequence[str] = tuple(KINDS)
     settings: dict[str, str] = field(default_factory=dict)
     edits: int = 12
-    gap: float = 4.0
+    gap: float = 2.5
     rest: float = 300.0
     bound: float | None = None
     say: Callable[[str], None] = lambda _: None

@@ -1,0 +1,180 @@
+"""The fleet is changed while it works: ended, restarted one after the other, doubled, upgraded, on a wrong clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from celery import Celery
+from harness import arena as arenas
+from harness.arena import Arena
+from harness.databases import Databases
+from harness.fleet import Member, wait_until
+from harness.trees import function
+from harness.tuned import CLOCK, DRAIN
+
+from tasks.queues import CONTROL, SWEEP
+
+APP = "harness.tuned"
+LATENCY = 0.3
+QUEUES = ("parse", "chunk", "embed", "upsert")
+
+
+@pytest.fixture(scope="module")
+def opened(services: dict[str, str], databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """Two dispatchers and no worker."""
+    with arenas.opened(services, databases, tmp_path_factory.mktemp("fleet")) as made:
+        # Nothing here is lost on its way, so whatever is sent again was not waited for long enough.
+        made.env |= {"MOBIUS_LEASE_SECONDS": "3", "MOBIUS_DISPATCH_TIMEOUT_SECONDS": "30"}
+        for name in ("dispatcher", "other-dispatcher"):
+            made.fleet.dispatcher(name, MOBIUS_DISPATCH_WINDOW="100")
+        yield made
+
+
+@pytest.fixture
+def arena(opened: Arena) -> Iterator[Arena]:
+    """The same; what a test starts is ended with it."""
+    before = len(opened.fleet.members)
+    opened.provider.latency = LATENCY
+    yield opened
+    for member in opened.fleet.members[before:]:
+        member.kill()
+
+
+def batch(name: str, count: int) -> dict[str, str]:
+    return {f"{name}_{number}.py": function(f"{name}_{number}", 2) for number in range(count)}
+
+
+def is_embedding(arena: Arena) -> bool:
+    return bool(arena.reader().rows("SELECT 1 FROM slices WHERE stage = 'embed' AND state = 'running'"))
+
+
+def stages_of(*members: Member) -> Counter[tuple[object, object]]:
+    """Return how often each stage of each slice was finished."""
+    found = [record for member in members for record in member.records("stage_finished")]
+    return Counter((record["slice_id"], record["stage"]) for record in found)
+
+
+def end(worker: Member) -> int:
+    """Tell a worker's main process to end and return its exit code."""
+    assert worker._process is not None
+    worker._process.terminate()
+    return worker._process.wait(60)
+
+
+def test_a_worker_that_is_told_to_end_finishes_what_it_has_in_hand(arena: Arena) -> None:
+    arena.provider.latency, again = 2.0, arena.bought_again()
+    worker = arena.fleet.worker("drained")
+    arena.accept({"drained.py": function("drained", 2)})
+    wait_until(lambda: is_embedding(arena), "it waits for the provider")
+    assert end(worker) == 0
+    assert stages_of(worker)[_only_slice(arena), "embed"] == 1
+    arena.provider.latency = LATENCY
+    arena.fleet.worker("successor")
+    arena.wait_until_done()
+    assert arena.violations() == []
+    assert arena.bought_again() == again
+
+
+def _only_slice(arena: Arena) -> str:
+    (row,) = arena.reader().rows("SELECT id FROM slices WHERE state <> 'done'")
+    return str(row["id"])
+
+
+def test_a_worker_that_cannot_finish_in_time_ends_and_another_takes_over(arena: Arena) -> None:
+    arena.provider.latency = 30.0
+    worker = arena.fleet.worker("hanging", app=APP, **{DRAIN: "1"})
+    arena.accept({"hanging.py": function("hanging", 2)})
+    wait_until(lambda: is_embedding(arena), "it waits for the provider")
+    end(worker)
+    assert (_only_slice(arena), "embed") not in stages_of(worker)
+    arena.provider.latency = LATENCY
+    arena.fleet.worker("successor-of-hanging")
+    arena.wait_until_done()
+    assert arena.violations() == []
+    assert arena.reader().rows("SELECT 1 FROM dead_letters") == []
+
+
+def test_a_rolling_restart_repeats_at_most_what_was_in_hand(arena: Arena) -> None:
+    workers, again = [arena.fleet.worker(name) for name in ("rolled", "rolled-too")], arena.bought_again()
+    for worker in workers:
+        arena.accept_each(batch(worker.name, 4))
+        wait_until(lambda: is_embedding(arena), "they are busy")
+        worker.restart(timeout=60)
+    arena.wait_until_done()
+    assert arena.violations() == []
+    assert arena.bought_again() == again
+    repeated = [stage for stage, count in stages_of(*workers).items() if count > 1]
+    assert len(repeated) <= len(workers)
+
+
+def test_two_dispatchers_and_any_number_of_sweeps_send_each_slice_once(arena: Arena) -> None:
+    worker = arena.fleet.worker("swept")
+    arena.accept_each(batch("doubled", 12))
+    beat = Celery("beat", broker=f"{arena.redis.url}/0", set_as_current=False)
+    for _ in range(10):  # as many beats would
+        beat.send_task(SWEEP, queue=CONTROL)
+    beat.close()
+    arena.wait_until_done()
+    assert arena.violations() == []
+    done = stages_of(worker)
+    assert len(done) == 12 * 4
+    assert set(done.values()) == {1}
+    assert worker.records("stale_message_dropped") == []
+
+
+def test_a_backlog_that_is_sent_again_raises_no_ghost_chains(arena: Arena) -> None:
+    """Every message has waited for longer than the dispatcher has patience, so all are sent again behind themselves."""
+    count = 50
+    arena.provider.latency = 0.0
+    arena.accept_each(batch("backlog", count))
+    queued = arena.redis.client.llen
+    wait_until(lambda: queued("parse") == count, "each message waits there")
+    arena.bench.rows("UPDATE slices SET dispatched_at = now() - interval '31 s' WHERE state = 'dispatched'")
+    wait_until(lambda: queued("parse") == 2 * count, "each message waits there twice")
+    worker = arena.fleet.worker("late")
+    arena.wait_until_done()
+    wait_until(lambda: not any(map(queued, QUEUES)), "the queues are empty")
+    assert set(stages_of(worker).values()) == {1}
+    assert len(stages_of(worker)) == 4 * count
+    consumed = 4 * count + len(worker.records("stale_message_dropped"))
+    assert consumed <= 1.5 * 4 * count
+    assert arena.violations() == []
+
+
+def test_workers_whose_clocks_are_wrong_by_ten_minutes_work_as_any(arena: Arena) -> None:
+    workers = [arena.fleet.worker(f"clock{shift}", app=APP, **{CLOCK: shift}) for shift in ("-600", "+600")]
+    arena.accept_each(batch("clock", 8))
+    arena.wait_until_done()
+    assert arena.violations() == []
+    finished = stages_of(*workers)
+    assert len(finished) == 8 * 4
+    assert set(finished.values()) == {1}
+    assert all(stages_of(worker) for worker in workers), "both have worked"
+
+
+def test_a_migration_that_adds_does_not_disturb_a_fleet_at_work(arena: Arena) -> None:
+    """What the policy for migrations allows: tables, indexes, and columns that older code need not know."""
+    arena.fleet.worker("upgraded")
+    arena.accept_each(batch("migrating", 6))
+    wait_until(lambda: is_embedding(arena), "it is busy")
+    with psycopg.connect(arena.env["DATABASE_URL"], autocommit=True) as connection:
+        for table in (
+            "slices",
+            "documents",
+            "run_documents",
+            "chunks",
+            "chunk_sets",
+            "embeddings",
+            "outlines",
+            "blobs",
+        ):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN newer text NOT NULL DEFAULT ''")  # type: ignore[arg-type]
+            connection.execute(f"CREATE INDEX CONCURRENTLY ON {table} (newer)")  # type: ignore[arg-type]
+    arena.wait_until_done()
+    arena.accept({"migrated.py": function("migrated", 2)})
+    arena.wait_until_done()
+    assert arena.violations() == []
+    assert arena.reader().rows("SELECT 1 FROM slices WHERE error <> ''") == []
