@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +20,7 @@ from pipeline.testing.openai_stub import OpenAIStub
 from worker import local
 from worker.local import postgres
 
-pytest_plugins = ["harness.clusters", "harness.summary"]
-
-
-def pytest_configure() -> None:
-    """Let the programs that tests start be interrupted, also where these tests run in a shell's background."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+pytest_plugins = ["harness.clusters", "harness.interrupts", "harness.summary"]
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,6 @@ from pipeline.crashes import Crash
 from pipeline.identity import document_id
 from pipeline.intake import AcceptedDeletion, AcceptedDocument, OpenRun, PlanSummary, SourceRef
 from pipeline.ports import Control, Intake, Ledger
-from pipeline.sparse import SPARSE_VERSION
 from pipeline.testing import RecordingEmbedder
 from pipeline.testing.ledger_rows import ChunkRow, DeadLetterRow, DocumentRow, RunDocumentRow, RunRow, SliceRow
 from pipeline.types import Claim, Priority, Stage, Token
@@ -186,7 +185,6 @@ class Steps(ABC):
             payload = self.index.points[row.chunk.id].payload
             assert payload["path"] == paths[row.document_id]
             assert payload["embed_hash"] == row.chunk.embed_hash.hex()
-            assert payload["sparse"] == SPARSE_VERSION
             assert self.index.points[row.chunk.id].sparse.indices
             assert (payload["start_line"], payload["end_line"]) == (row.chunk.start_line, row.chunk.end_line)
         assert [row for row in self.chunks() if row.retired_at is not None] == []

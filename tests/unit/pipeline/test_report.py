@@ -12,13 +12,13 @@ from pipeline import report
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("DocumentCounts", "seen new changed unchanged skipped deleted superseded indexed failed"),
+        ("DocumentCounts", "seen new changed unchanged skipped deleted superseded indexed failed cancelled"),
         ("ChunkCounts", "total embedded reused"),
         ("PointCounts", "written updated deleted"),
         ("EmbeddingCounts", "model calls inputs tokens"),
         ("DocumentError", "path error message"),
         ("SkipCount", "reason count"),
-        ("SearchHit", "path start_line end_line language kind name scope score text facts"),
+        ("SearchHit", "path start_line end_line language kind name scope score text traits facts"),
         ("RunLine", "run_id project source state documents failed started_at"),
     ],
 )
