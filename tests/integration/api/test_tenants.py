@@ -115,7 +115,7 @@ def test_a_project_of_the_same_name_is_another_project(desk: ApiDesk) -> None:
     )
     assert [(row["name"], row["path"]) for row in rows] == [("tenant", "a.py"), ("another", "b.py")]
     desk.bench.finish()
-    found = desk.get("/api/v1/projects/project/search", key=key, q="one", limit=100).json()["items"]
+    found = desk.get("/api/v1/projects/project/search", key=key, q="one", mode="dense", limit=100).json()["items"]
     assert {hit["path"] for hit in found} == {"b.py"}
 
 
