@@ -12,7 +12,7 @@ from pipeline import report
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("DocumentCounts", "seen new changed unchanged skipped deleted superseded indexed failed"),
+        ("DocumentCounts", "seen new changed unchanged skipped deleted superseded indexed failed cancelled"),
         ("ChunkCounts", "total embedded reused"),
         ("PointCounts", "written updated deleted"),
         ("EmbeddingCounts", "model calls inputs tokens"),
