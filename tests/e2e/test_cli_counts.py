@@ -11,7 +11,18 @@ from harness.desk import Desk, files_of
 from harness.trees import function
 
 KEYS = {
-    "documents": ["seen", "new", "changed", "unchanged", "skipped", "deleted", "superseded", "indexed", "failed"],
+    "documents": [
+        "seen",
+        "new",
+        "changed",
+        "unchanged",
+        "skipped",
+        "deleted",
+        "superseded",
+        "indexed",
+        "failed",
+        "cancelled",
+    ],
     "chunks": ["total", "embedded", "reused"],
     "points": ["written", "updated", "deleted"],
     "embedding": ["model", "calls", "inputs", "tokens"],

@@ -17,6 +17,8 @@ from worker.observability.memory import out_of_memory_kills
 
 #: Bytes of a trace that are read; the fault handler writes the innermost frames first.
 _LENGTH = 8_000
+#: What the directories' names begin with; the id of the worker's process follows.
+_PREFIX = "mobius-traces-"
 
 
 class FaultWitness:
@@ -29,9 +31,11 @@ class FaultWitness:
     def open(self) -> None:
         """Make the place for traces; in the parent, before it forks."""
         try:
-            self._directory = Path(tempfile.mkdtemp(prefix="mobius-traces-"))
+            self._directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         except OSError:
             self._directory = None
+            return
+        _remove_abandoned(self._directory.parent)
 
     def close(self) -> None:
         """Remove that place; safe to call twice."""
@@ -78,3 +82,13 @@ class FaultWitness:
     def out_of_memory_kills(self) -> int:
         """See the port."""
         return out_of_memory_kills()
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove what workers left that were killed; somebody else's directory cannot be removed, and stays."""
+    if not Path("/proc/self").exists():
+        return  # nobody can tell here who lives
+    for directory in place.glob(f"{_PREFIX}*-*"):
+        pid = directory.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(directory, ignore_errors=True)

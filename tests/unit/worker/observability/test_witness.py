@@ -93,6 +93,25 @@ def test_a_place_for_traces_is_gone_after_the_worker() -> None:
     assert not place.exists()
 
 
+def test_what_a_killed_worker_left_is_removed_by_the_next_one_and_what_lives_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    abandoned, living, other = (
+        tmp_path / name for name in (f"mobius-traces-{gone.pid}-x", "mobius-traces-1-x", "another-1-x")
+    )
+    for directory in (abandoned, living, other):
+        directory.mkdir()
+    witness = FaultWitness()
+    witness.open()
+    assert not abandoned.exists()
+    assert living.exists()
+    assert other.exists()
+    witness.close()
+
+
 @pytest.mark.parametrize(
     ("ours", "events", "kills"),
     [
