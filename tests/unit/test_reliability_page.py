@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from chaos.faults import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
@@ -30,3 +31,9 @@ def test_commands_that_the_page_tells_to_run_exist() -> None:
     commands = "\n".join(path.read_text() for path in (ROOT / "worker" / "cli").glob("*.py"))
     for command in set(re.findall(r"`mobius (\w+)", PAGE)):
         assert re.search(rf"\b{command}\b", commands), command
+
+
+def test_the_run_that_the_page_shows_had_every_kind_of_fault() -> None:
+    table = PAGE.partition("## A run, and its figures")[2].partition("\n## ")[0]
+    shown = set(re.findall(r"^\| ([^|]+?) \| \d+ \| \d+ \|", table, re.MULTILINE))
+    assert shown == set(KINDS)
