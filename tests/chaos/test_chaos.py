@@ -10,11 +10,14 @@ from chaos.soak import soak
 from chaos.wish import Wish
 
 SEED = 20_261_121
-#: In the random order of the seed, twice round: one of each family of faults.
+#: Of every family of faults; those that only take long are left to the long run.
 STORM = (
     "worker killed",
     "pool process killed",
+    "all workers killed",
     "dispatcher killed",
+    "both beats killed",
+    "API killed",
     "Redis wiped",
     "Redis connections cut",
     "messages three times, shuffled",
