@@ -80,7 +80,9 @@ class _Trapped:
             place = f"{self._name}.{method}{stage}"
             self._trap.spring(f"{place} before")
             result = call(*args, **kwargs)
-            self._trap.spring(f"{place} after")
+            # A token that was stale has claimed nothing.
+            if not stage or result is not None:
+                self._trap.spring(f"{place} after")
             return result
 
         return guarded
