@@ -131,7 +131,7 @@ def test_search_prints_where_what_and_the_beginning_of_the_text(desk: Desk) -> N
     (desk.tree / "using.py").write_text("import os.path\n\n\n" + function("step"))
     desk.ingest()
     hits = desk.search("step")
-    known = {"path", "start_line", "end_line", "language", "kind", "name", "scope", "score", "text", "facts"}
+    known = {"path", "start_line", "end_line", "language", "kind", "name", "scope", "score", "text", "traits", "facts"}
     assert {*hits[0]} == known
     assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
     lines = (desk.tree / hits[0]["path"]).read_text().splitlines(keepends=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from models.searching import CommittedChunks
 from pipeline.report import SearchHit
+from pipeline.search import SearchMode, SearchRequest
 from pipeline.testing.vectors import hashed_vector
 from pipeline.types import EmbeddingModel, Scope
 from tasks.searching import search
@@ -22,4 +23,5 @@ def ask(env: Mapping[str, str], engine: Engine, scope: Scope, words: str) -> lis
     settings = load_settings(env)
     model = EmbeddingModel("openai", settings.openai_model, settings.openai_dims)
     provider: Any = SimpleNamespace(embed_query=lambda text: hashed_vector(text, model.dims))
-    return search(build_index(settings, model), provider, CommittedChunks(engine), scope, words, 1000)
+    request = SearchRequest(words, 1000, SearchMode.DENSE)
+    return search(build_index(settings, model), provider, CommittedChunks(engine), scope, request)
