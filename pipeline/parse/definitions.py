@@ -42,45 +42,51 @@ def find_definition(
     ``owner`` is the kind of the enclosing definition: a function in a class is a method, and a key inside another
     key is worth a name only above ``large`` bytes.
     """
-    if node.type in language.headings:
+    grammar_type = node.type
+    if grammar_type in language.headings:
         return _heading(node, data)
-    is_known = node.type in language.definitions or node.type in language.wrappers
-    found = _defining(node, data, language) if is_known else None
+    if grammar_type in language.wrappers:
+        found = _defining(node, data, language)
+    elif grammar_type in language.definitions and _has_body(node, grammar_type, language):
+        found = node, grammar_type, language.definitions[grammar_type], ""
+    else:
+        found = None
     if found is None:
         return None
-    inner, kind, name = found
-    if owner and inner.type in language.outermost:
+    inner, inner_type, kind, name = found
+    if owner and inner_type in language.outermost:
         return None
-    is_small = inner.end_byte - inner.start_byte <= large
-    if is_small and (inner.type in language.sized or (kind == "key" and owner == "key")):
+    may_be_small = inner_type not in language.sized and not kind == owner == "key"
+    if not may_be_small and inner.end_byte - inner.start_byte <= large:
         return None
-    name = _clip(_name(inner, data, language) or name, MAX_NAME)
+    name = _name(inner, inner_type, data, language) or _clip(name, MAX_NAME)
     if not name:
         return None
     if kind == "function" and owner in _OWNERS:
         kind = "method"
-    span = None if inner == node else (inner.start_byte, inner.end_byte)
+    span = None if inner == node else inner.byte_range
     return Definition(kind, name, name if kind == "key" else _signature(node, inner, data, language), span)
 
 
-def _defining(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str, str] | None:
-    """Return the node that defines something, its kind, and the name that wrappers around it give it.
+def _defining(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str, str, str] | None:
+    """Return the node that defines something, its type, its kind, and the name that wrappers around it give it.
 
     Inside a wrapper it is the first definition that the fields lead to, else the wrapper itself if it defines.
     """
     paths = [(node, "", 0, False)]
     while paths:
         node, name, depth, is_opened = paths.pop()
-        wrapper = language.wrappers.get(node.type)
+        grammar_type = node.type
+        wrapper = language.wrappers.get(grammar_type)
         if wrapper is not None and not is_opened and depth < _MAX_WRAPPERS:
             paths.append((node, name, depth, True))
-            naming = language.names.get(node.type)
+            naming = language.names.get(grammar_type)
             given = (naming(node, data) if naming else _field_text(node, wrapper.name, data)) or name or wrapper.default
             paths.extend((inner, given, depth + 1, False) for inner in reversed(_wrapped(node, wrapper)))
             continue
-        kind = language.definitions.get(node.type) or (language.values.get(node.type) if depth else None)
-        if kind and _has_body(node, language):
-            return node, kind, name
+        kind = language.definitions.get(grammar_type) or (language.values.get(grammar_type) if depth else None)
+        if kind and _has_body(node, grammar_type, language):
+            return node, grammar_type, kind, name
     return None
 
 
@@ -94,14 +100,14 @@ def _wrapped(node: tree_sitter.Node, wrapper: Wrapper) -> list[tree_sitter.Node]
     return [] if inner is None else [inner]
 
 
-def _has_body(node: tree_sitter.Node, language: Language) -> bool:
-    return node.type not in language.needs_body or node.child_by_field_name("body") is not None
+def _has_body(node: tree_sitter.Node, grammar_type: str, language: Language) -> bool:
+    return grammar_type not in language.needs_body or node.child_by_field_name("body") is not None
 
 
-def _name(node: tree_sitter.Node, data: bytes, language: Language) -> str:
-    naming = language.names.get(node.type)
+def _name(node: tree_sitter.Node, grammar_type: str, data: bytes, language: Language) -> str:
+    naming = language.names.get(grammar_type)
     if naming is not None:
-        return _unquoted(naming(node, data))
+        return _clip(_unquoted(naming(node, data)), MAX_NAME)
     return _field_text(node, "name", data) or _field_text(node, "key", data)
 
 
@@ -113,7 +119,8 @@ def _field_text(node: tree_sitter.Node, field: str, data: bytes) -> str:
     found = node.child_by_field_name(field) if field else None
     if found is None:
         return ""
-    return _clip(_text(data, found.start_byte, found.end_byte).strip("\"'"), MAX_NAME)
+    start, end = found.byte_range
+    return _clip(_text(data, start, end).strip("\"'"), MAX_NAME)
 
 
 def _signature(node: tree_sitter.Node, found: tree_sitter.Node, data: bytes, language: Language) -> str:
@@ -138,13 +145,19 @@ def _body(node: tree_sitter.Node, language: Language) -> tree_sitter.Node | None
 
 def _first_code(node: tree_sitter.Node, language: Language) -> tree_sitter.Node:
     """Return the first node inside that is neither decorator nor comment."""
-    skipped = language.decorators | language.comments
+    first = node.child(0) if node.child_count else node
+    if not _is_before_code(first.type, language) and first.type not in language.modifiers:
+        return first
     for child in node.children:
         inside = child.children if child.type in language.modifiers else (child,)
         for code in inside:
-            if code.type not in skipped:
+            if not _is_before_code(code.type, language):
                 return code
     return node
+
+
+def _is_before_code(grammar_type: str, language: Language) -> bool:
+    return grammar_type in language.decorators or grammar_type in language.comments
 
 
 def _header_end(found: tree_sitter.Node, body: tree_sitter.Node, language: Language) -> int:

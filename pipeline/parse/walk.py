@@ -129,20 +129,35 @@ class Walk:
         cursor = tree.walk()
         root = tree.root_node
         frames = [_Frame(-1, root.end_byte, 0, 0, is_list=self._roles[root.kind_id].is_list)]
-        if not cursor.goto_first_child():
-            return self._nodes
-        goto_next_sibling, visit = cursor.goto_next_sibling, self._visit
+        is_inside = cursor.goto_first_child()
         while frames:
-            node = cursor.node
-            if node is not None and node.is_named:
-                inside = visit(node, frames[-1])
-                if inside is not None and cursor.goto_first_child():
-                    frames.append(inside)
-                    continue
-            while frames and not goto_next_sibling():
-                self._leave(frames)
-                cursor.goto_parent()
+            inside = self._visit_siblings(cursor, frames[-1]) if is_inside else None
+            if inside is not None:
+                frames.append(inside)
+                continue
+            self._leave(frames)
+            cursor.goto_parent()
+            is_inside = cursor.goto_next_sibling()
         return self._nodes
+
+    def _visit_siblings(self, cursor: tree_sitter.TreeCursor, frame: _Frame) -> _Frame | None:
+        """Take in the cursor's node and its siblings; return early to visit the children of one, with this frame."""
+        roles, goto_next_sibling = self._roles, cursor.goto_next_sibling
+        is_wrapping = frame.inner is not None
+        while True:
+            node = cursor.node
+            assert node is not None  # noqa: S101  a cursor always stands on a node
+            start, end = node.byte_range
+            if start < end and node.is_named:
+                role = roles[node.kind_id]
+                if role.is_simple and end - start <= LEAF_BYTES and not is_wrapping:
+                    self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
+                else:
+                    inside = self._visit(node, start, end, role, frame)
+                    if inside is not None and cursor.goto_first_child():
+                        return inside
+            if not goto_next_sibling():
+                return None
 
     @staticmethod
     def _leave(frames: list[_Frame]) -> None:
@@ -152,15 +167,8 @@ class Walk:
             frames[-1].has_body |= done.has_body
             frames[-1].last = -1
 
-    def _visit(self, node: tree_sitter.Node, frame: _Frame) -> _Frame | None:
+    def _visit(self, node: tree_sitter.Node, start: int, end: int, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in one node; return the frame to visit its children with, or None to leave them alone."""
-        start, end = node.start_byte, node.end_byte
-        role = self._roles[node.kind_id]
-        if start == end:
-            return None
-        if role.is_simple and end - start <= LEAF_BYTES and frame.inner is None:
-            self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
-            return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
             return self._visit_wrapped(start, end, role, frame)
         if role.is_body and not frame.is_list:
@@ -215,10 +223,10 @@ class Walk:
     def _append_leaf(self, start: int, end: int, kind: str, frame: _Frame) -> None:
         """Append a node without children, or extend its elder sibling where one line or a huge table unites them."""
         frame.siblings += 1
-        last = frame.last
+        nodes, last = self._nodes, frame.last
         if last >= 0:
-            elder_start, elder_end, depth, elder_kind, *_ = self._nodes[last]
-            size = end - elder_start
+            elder = nodes[last]
+            size, elder_end, elder_kind = end - elder[0], elder[1], elder[3]
             if size <= LEAF_BYTES and (
                 (self._find(b"\n", elder_end - 1, start) < 0 and not self._starts_line(elder_end, start))
                 or (frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder_kind)
@@ -227,10 +235,10 @@ class Walk:
                     kind = elder_kind
                 elif kind != "element":
                     kind = self._language.plain_kind
-                self._nodes[last] = OutlineNode(elder_start, end, depth, kind)
+                nodes[last] = OutlineNode(elder[0], end, elder[2], kind)
                 return
-        frame.last = len(self._nodes)
-        self._nodes.append(OutlineNode(start, end, frame.depth, kind))
+        frame.last = len(nodes)
+        nodes.append(OutlineNode(start, end, frame.depth, kind))
 
     def _starts_line(self, elder_end: int, start: int) -> bool:
         return self._has_cr and self._find(b"\r", elder_end - 1, start) >= 0
