@@ -86,24 +86,35 @@ def has_error(tree: tree_sitter.Tree, until: int | None) -> bool:
 
 
 def error_bytes(tree: tree_sitter.Tree, until: int | None = None) -> int:
-    """Return how many bytes are inside error nodes, looking only where the tree says there are any.
+    """Return how many bytes the grammar made nothing of, looking only where the tree says there are any.
 
-    ``until`` is where a tree ends that is cut off: errors behind it do not count, nor that the whole is one.
+    An error node often holds most of a file, and in it whole functions that the parser did know: a named node over
+    several lines counts for what is broken in itself. ``until`` is where a tree ends that is cut off: errors behind
+    it do not count, nor that the whole is one.
     """
     total = 0
     cursor = tree.walk()
+    in_error = [False]
     while True:
         node = cursor.node
         assert node is not None  # noqa: S101  a cursor always stands on a node
         if until is not None and node.start_byte >= until:
             return total
-        if node.is_error and (until is None or cursor.depth):
-            total += node.end_byte - node.start_byte
-        elif node.has_error and cursor.goto_first_child():
+        is_error = node.is_error and (until is None or cursor.depth > 0)
+        is_lost = in_error[-1] and (is_error or not _is_sound(node))
+        if is_error != in_error[-1] and not is_lost:
+            total += (node.end_byte - node.start_byte) * (1 if is_error else -1)
+        if node.has_error and (is_error or not is_lost) and cursor.goto_first_child():
+            in_error.append(is_error)
             continue
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
                 return total
+            in_error.pop()
+
+
+def _is_sound(node: tree_sitter.Node) -> bool:
+    return node.is_named and node.start_point.row < node.end_point.row
 
 
 def _readable(part: bytes, language: Language) -> bytes:

@@ -23,6 +23,8 @@ MAX_DEPTH = 1_000
 #: After so many siblings, small ones are taken together up to RUN_BYTES: a table with a million rows stays bounded.
 MANY_SIBLINGS = 1_000
 RUN_BYTES = 256
+#: The number that every grammar has for its error nodes.
+ERROR_ID = 0xFFFF
 
 _FUNCTIONS = frozenset({"function", "method"})
 
@@ -70,6 +72,7 @@ class _Role(NamedTuple):
     may_define: bool
     is_leaf: bool
     is_group: bool
+    holds_statements: bool
 
 
 class _Roles(dict[int, _Role]):
@@ -99,6 +102,8 @@ class _Roles(dict[int, _Role]):
             may_define=may_define,
             is_leaf=name in self._leaves or name in known.opaque,
             is_group=name in known.groups,
+            # What an error holds that the parser knew was meant to stand where it is.
+            holds_statements=name in known.groups or kind_id == ERROR_ID,
         )
         return role
 
@@ -208,10 +213,13 @@ class Walk:
             self._append_leaf(start, end, kind, frame)
             return None
         if (start, end) == (frame.start, frame.end):
-            return frame.within(role, frame.inner, is_plain=True)
+            return frame.within(role, frame.inner, is_plain=not role.holds_statements)
         frame.last = -1
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
-        return _Frame(start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list, is_plain=True)
+        is_plain = not role.holds_statements
+        return _Frame(
+            start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list, is_plain=is_plain
+        )
 
     def _open_body(self, start: int, frame: _Frame) -> None:
         """Forget the pieces of a header that is short: as text before the body it stays in one piece."""

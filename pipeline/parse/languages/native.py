@@ -22,19 +22,12 @@ _C_WRAPPERS = {
 }
 _C_NAMES = dict.fromkeys(("function_definition", "function_declarator", "type_definition"), naming.declarator)
 _C_NEEDS_BODY = frozenset({"struct_specifier", "union_specifier", "enum_specifier"})
-#: What the preprocessor leaves out or takes in is at the level of what is around it, as is ``extern "C" {}``.
-_C_BODIES = frozenset(
+_C_BODIES = frozenset({"compound_statement", "field_declaration_list", "enumerator_list", "declaration_list"})
+#: What the preprocessor leaves out or takes in stays together if it fits, and holds what could stand around it as well.
+_C_GROUPS = frozenset(
     {
-        "compound_statement",
-        "field_declaration_list",
-        "enumerator_list",
-        "declaration_list",
+        *("preproc_ifdef", "preproc_if", "preproc_elif", "preproc_elifdef", "preproc_else"),
         "linkage_specification",
-        "preproc_ifdef",
-        "preproc_if",
-        "preproc_elif",
-        "preproc_elifdef",
-        "preproc_else",
     }
 )
 #: What makes a C header one for C++ as well: half of a block in one place, half in another. No grammar sees that they
@@ -56,6 +49,7 @@ _C = Language(
     wrappers=_C_WRAPPERS,
     names=_C_NAMES,
     needs_body=_C_NEEDS_BODY,
+    groups=_C_GROUPS,
     bodies=_C_BODIES,
     decorators=frozenset({"attribute_declaration"}),
     imports=frozenset({"preproc_include"}),
@@ -88,7 +82,7 @@ _CPP = Language(
     },
     names=_C_NAMES,
     needs_body=_C_NEEDS_BODY | {"class_specifier"},
-    groups=frozenset({"namespace_definition"}),
+    groups=_C_GROUPS | {"namespace_definition"},
     bodies=_C_BODIES,
     decorators=frozenset({"attribute_declaration"}),
     imports=frozenset({"preproc_include"}),

@@ -28,7 +28,7 @@ y = 3
 
 def chunks_at(*cuts: int, size: int = len(CODE)) -> list[Chunk]:
     return [
-        Chunk(UUID(int=i), i, start, end, 1, 1, "block", "", (), (), (), b"", bytes([i % 256]))
+        Chunk(UUID(int=i), i, start, end, 1, 1, "block", "", (), (), (), b"", bytes([i % 256]), start, end)
         for i, (start, end) in enumerate(pairwise([0, *cuts, size]))
     ]
 
