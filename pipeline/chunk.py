@@ -120,4 +120,5 @@ def _chunks(
 
 def count_newlines(body: bytes) -> int:
     """Return how many lines end in ``body``: ``\\n``, ``\\r\\n`` and a lone ``\\r`` are one line end each."""
-    return body.count(b"\n") + body.count(b"\r") - body.count(b"\r\n")
+    newlines = body.count(b"\n")
+    return newlines + body.count(b"\r") - body.count(b"\r\n") if b"\r" in body else newlines

@@ -84,7 +84,8 @@ def _line(text: bytes, span: Span) -> str:
 
 def _names(text: bytes, offsets: Sequence[int], end: int, own: Sequence[str]) -> tuple[str, ...]:
     """Return the names at these offsets, each once, but none that the chunk defines itself."""
-    matches = [_NAME.match(text, offset, end) for offset in offsets]
+    name_at = _NAME.match
+    matches = [name_at(text, offset, end) for offset in offsets]
     distinct = dict.fromkeys([match[0] for match in matches if match is not None])
     for name in own:
         distinct.pop(name.encode(), None)

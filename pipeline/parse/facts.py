@@ -135,7 +135,7 @@ class _Definitions:
         found = {name: _spans(captures.get(name, ())) for name in _ABOUT_DEFINITIONS}
         self._decorators = found["decorator"]
         self._starts = {start for start, _ in self._decorators}
-        self._spans = {inner.get(i, (node.start, node.end)): i for i, node in enumerate(nodes) if node.name}
+        self._spans = {inner.get(i) or node[:2]: i for i, node in enumerate(nodes) if node.name}
         # Outer before inner, also where both begin at the same byte.
         scopes = sorted([*found["scope"], *found["lambda"]], key=lambda span: (span[0], -span[1]))
         known = {*found["scope"], *self._spans}
@@ -189,15 +189,19 @@ def _owned(scopes: Sequence[Span], spans: Sequence[Span]) -> Iterator[tuple[Span
     return zip(_owners(scopes, [start for start, _ in spans]), spans, strict=True)
 
 
-def _owners(scopes: Sequence[Span], offsets: Sequence[int]) -> Iterator[Span]:
-    """Yield the innermost scope around each offset, or the span of everything; both are in the order of the text."""
-    around: list[Span] = [(-1, _EVERYTHING)]
+def _owners(scopes: Sequence[Span], offsets: Sequence[int]) -> list[Span]:
+    """Return the innermost scope around each offset, or the span of everything; both are in the order of the text."""
+    owners: list[Span] = []
+    owner = (-1, _EVERYTHING)
+    around = [owner]
     at, following = 0, scopes[0][0] if scopes else _EVERYTHING
     for offset in offsets:
         while following <= offset:
-            around.append(scopes[at])
+            around.append(owner := scopes[at])
             at += 1
             following = scopes[at][0] if at < len(scopes) else _EVERYTHING
-        while around[-1][1] <= offset:
+        while owner[1] <= offset:
             around.pop()
-        yield around[-1]
+            owner = around[-1]
+        owners.append(owner)
+    return owners

@@ -75,8 +75,8 @@ class _Role(NamedTuple):
     holds_statements: bool
 
 
-class _Roles(dict[int, _Role]):
-    """The roles of one grammar's node types by their number, each found at its first use."""
+class _Roles(dict[int, _Role | None]):
+    """The roles of one grammar's node types by their number, each found at its first use; None: without a name."""
 
     def __init__(self, language: Language, grammar: tree_sitter.Language) -> None:
         self._language = language
@@ -87,7 +87,10 @@ class _Roles(dict[int, _Role]):
             | dict.fromkeys(language.imports, "import")
         )
 
-    def __missing__(self, kind_id: int) -> _Role:
+    def __missing__(self, kind_id: int) -> _Role | None:
+        if not self._grammar.node_kind_is_named(kind_id):
+            self[kind_id] = None
+            return None
         known = self._language
         name = self._grammar.node_kind_for_id(kind_id) or ""
         kind = self._leaves.get(name) or ("clause" if name in CLAUSES else known.plain_kind)
@@ -133,7 +136,7 @@ class Walk:
         """Return the outline's nodes."""
         cursor = tree.walk()
         root = tree.root_node
-        frames = [_Frame(-1, root.end_byte, 0, 0, is_list=self._roles[root.kind_id].is_list)]
+        frames = [_Frame(-1, root.end_byte, 0, 0, is_list=root.type in self._language.lists)]
         is_inside = cursor.goto_first_child()
         while frames:
             inside = self._visit_siblings(cursor, frames[-1]) if is_inside else None
@@ -147,20 +150,28 @@ class Walk:
 
     def _visit_siblings(self, cursor: tree_sitter.TreeCursor, frame: _Frame) -> _Frame | None:
         """Take in the cursor's node and its siblings; return early to visit the children of one, with this frame."""
-        roles, goto_next_sibling = self._roles, cursor.goto_next_sibling
-        is_wrapping = frame.inner is not None
+        nodes, find, roles, goto_next_sibling = self._nodes, self._find, self._roles, cursor.goto_next_sibling
+        depth, is_plain, is_wrapping = frame.depth, frame.is_plain, frame.inner is not None
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101  a cursor always stands on a node
-            start, end = node.byte_range
-            if start < end and node.is_named:
-                role = roles[node.kind_id]
-                if role.is_simple and end - start <= LEAF_BYTES and not is_wrapping:
-                    self._append_leaf(start, end, role.kind_in_plain if frame.is_plain else role.kind, frame)
-                else:
+            role = roles[node.kind_id]
+            if role is not None:
+                start, end = node.byte_range
+                if is_wrapping or not role.is_simple or end - start > LEAF_BYTES:
                     inside = self._visit(node, start, end, role, frame)
                     if inside is not None and cursor.goto_first_child():
                         return inside
+                elif start < end:
+                    # Most begin a line: they are appended here, which saves a tenth of the walk.
+                    kind = role.kind_in_plain if is_plain else role.kind
+                    last = frame.last
+                    if last >= 0 and (frame.siblings >= MANY_SIBLINGS or find(b"\n", nodes[last].end - 1, start) < 0):
+                        self._append_leaf(start, end, kind, frame)
+                    else:
+                        frame.siblings += 1
+                        frame.last = len(nodes)
+                        nodes.append(OutlineNode(start, end, depth, kind))
             if not goto_next_sibling():
                 return None
 
@@ -174,6 +185,8 @@ class Walk:
 
     def _visit(self, node: tree_sitter.Node, start: int, end: int, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in one node; return the frame to visit its children with, or None to leave them alone."""
+        if start == end:
+            return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
             return self._visit_wrapped(start, end, role, frame)
         if role.is_body and not frame.is_list:
