@@ -38,7 +38,7 @@ class _Frame:
     of a definition that the node wraps; ``owner`` the kind of the closest definition. ``last`` is the index of the
     sibling that the next one may join, -1 if there is none. ``is_list`` says that bodies in it are nodes of their own,
     ``is_plain`` that it is neither a definition nor a body, so that it holds elements rather than statements, and
-    ``is_body`` that it is a body, so that a block in it is a statement.
+    ``is_body`` that it is a body or the like, so that a block in it is a statement.
     """
 
     start: int
@@ -142,7 +142,7 @@ class Walk:
         """Return the outline's nodes."""
         cursor = tree.walk()
         root = tree.root_node
-        frames = [_Frame(-1, root.end_byte, 0, 0, is_list=self._roles[root.kind_id].is_list)]
+        frames = [_Frame(-1, root.end_byte, 0, 0, is_list=self._roles[root.kind_id].is_list, is_body=True)]
         if not cursor.goto_first_child():
             return self._nodes
         goto_next_sibling, visit = cursor.goto_next_sibling, self._visit
@@ -221,7 +221,7 @@ class Walk:
             *(start, end, frame.depth + 1, len(self._nodes), frame.owner),
             is_list=role.is_list,
             is_plain=not role.holds_statements,
-            is_body=role.is_body,
+            is_body=role.holds_statements,
         )
 
     def _open_body(self, start: int, frame: _Frame) -> None:
