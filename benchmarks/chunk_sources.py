@@ -25,6 +25,9 @@ from pipeline.traits import Trait, traits_of
 _INSTALLED_FILES = 200
 _INSTALLED_BYTES = 400_000
 
+#: Nobody wrote such files, so the ends of their statements say nothing of how well code is cut.
+_NOT_WRITTEN = {Trait.MINIFIED, Trait.GENERATED}
+
 _SAMPLES = Path(__file__).parent / "samples"
 _MODULES, _FUNCTIONS = 6, 60
 
@@ -44,13 +47,13 @@ def standard_sources() -> list[Source]:
 
 
 def installed_sources() -> list[Source]:
-    """Return files of the other languages that come with the interpreter and its packages."""
+    """Return files of the other languages that come with the interpreter and its packages, and that a person wrote."""
     taken: dict[str, list[Source]] = {}
     for place in (sysconfig.get_path("purelib"), sysconfig.get_path("include")):
         for source in sources_in(Path(place), frozenset({"node_modules"})):
             same = taken.setdefault(source.language, [])
-            is_minified = Trait.MINIFIED in traits_of(source.path, source.text)
-            if source.language != "python" and not is_minified and len(same) < _INSTALLED_FILES:
+            is_written = not traits_of(source.path, source.text) & _NOT_WRITTEN
+            if source.language != "python" and is_written and len(same) < _INSTALLED_FILES:
                 same.append(source)
     return [source for language in sorted(taken) for source in taken[language]]
 
