@@ -63,7 +63,7 @@ TYPES: Mapping[str, Types] = {
     "typescript": _TYPED,
     "tsx": _TYPED,
     "go": Types(
-        ("source_file", "statement_list", "field_declaration_list"),
+        ("source_file", "statement_list", "field_declaration_list", "const_declaration", "var_spec_list"),
         ("function_declaration", "method_declaration", "func_literal"),
         ("function_declaration", "method_declaration", "type_declaration"),
         decorators=(),
