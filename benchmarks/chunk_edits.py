@@ -24,6 +24,7 @@ _TEMPLATES = {
     "go": "audit{n} := record(state, {n})",
     "rust": "let audit_{n} = record(state, {n});",
     "java": "int audit{n} = record(state, {n});",
+    "cpp": "int audit_{n} = record(state, {n});",
     "c": "int audit_{n} = record(state, {n});",
 }
 

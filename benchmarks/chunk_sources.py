@@ -19,10 +19,14 @@ from benchmarks.corpus import LEFT_OUT, standard_library
 from pipeline.errors import IngestError
 from pipeline.parse.decode import decode
 from pipeline.parse.languages import detect_language, grammar_of
+from pipeline.traits import Trait, traits_of
 
 #: Files of a language that are taken from what is installed, and how large each may be.
 _INSTALLED_FILES = 200
 _INSTALLED_BYTES = 400_000
+
+#: Nobody wrote such files, so the ends of their statements say nothing of how well code is cut.
+_NOT_WRITTEN = {Trait.MINIFIED, Trait.GENERATED}
 
 _SAMPLES = Path(__file__).parent / "samples"
 _MODULES, _FUNCTIONS = 6, 60
@@ -43,13 +47,13 @@ def standard_sources() -> list[Source]:
 
 
 def installed_sources() -> list[Source]:
-    """Return files of the other languages that come with the interpreter and its packages."""
+    """Return files of the other languages that come with the interpreter and its packages, and that a person wrote."""
     taken: dict[str, list[Source]] = {}
     for place in (sysconfig.get_path("purelib"), sysconfig.get_path("include")):
         for source in sources_in(Path(place), frozenset({"node_modules"})):
             same = taken.setdefault(source.language, [])
-            is_minified = ".min." in source.path
-            if source.language != "python" and not is_minified and len(same) < _INSTALLED_FILES:
+            is_written = not traits_of(source.path, source.text) & _NOT_WRITTEN
+            if source.language != "python" and is_written and len(same) < _INSTALLED_FILES:
                 same.append(source)
     return [source for language in sorted(taken) for source in taken[language]]
 
@@ -68,14 +72,16 @@ def sources_in(root: Path, left_out: frozenset[str] = frozenset()) -> Iterator[S
     """Yield the files below a directory that are in a language to be measured, in order of their paths."""
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        language = detect_language(path.name, b"")
-        if language not in TYPES or grammar_of(language) is None or left_out.intersection(relative.parts[:-1]):
+        if left_out.intersection(relative.parts[:-1]) or detect_language(path.name, b"") not in TYPES:
             continue
         if path.is_file() and 0 < path.stat().st_size <= _INSTALLED_BYTES * 10:
             try:
-                yield Source(relative.as_posix(), language, decode(path.read_bytes()).data)
+                text = decode(path.read_bytes()).data
             except IngestError:
                 continue
+            language = detect_language(path.name, text)
+            if language in TYPES and grammar_of(language) is not None:
+                yield Source(relative.as_posix(), language, text)
 
 
 def by_language(sources: list[Source]) -> Mapping[str, list[Source]]:

@@ -47,6 +47,12 @@ _TYPED_DEFINITIONS = (
 )
 _TYPED = Types(_TYPED_BLOCKS, _SCRIPT_FUNCTIONS, _TYPED_DEFINITIONS)
 
+_C_BLOCKS = (
+    *("translation_unit", "compound_statement", "field_declaration_list", "enumerator_list"),
+    *("preproc_ifdef", "preproc_if", "preproc_else", "preproc_elif", "declaration_list"),
+)
+_C_DEFINITIONS = ("function_definition", "struct_specifier", "type_definition", "declaration")
+
 TYPES: Mapping[str, Types] = {
     "python": Types(
         ("module", "block"),
@@ -57,7 +63,7 @@ TYPES: Mapping[str, Types] = {
     "typescript": _TYPED,
     "tsx": _TYPED,
     "go": Types(
-        ("source_file", "statement_list", "field_declaration_list"),
+        ("source_file", "statement_list", "field_declaration_list", "const_declaration", "var_spec_list"),
         ("function_declaration", "method_declaration", "func_literal"),
         ("function_declaration", "method_declaration", "type_declaration"),
         decorators=(),
@@ -76,13 +82,11 @@ TYPES: Mapping[str, Types] = {
         ("line_comment", "block_comment"),
         ("annotation", "marker_annotation"),
     ),
-    "c": Types(
-        (
-            *("translation_unit", "compound_statement", "field_declaration_list", "enumerator_list"),
-            *("preproc_ifdef", "preproc_if", "preproc_else", "preproc_elif", "declaration_list"),
-        ),
-        ("function_definition",),
-        ("function_definition", "struct_specifier", "type_definition", "declaration"),
+    "c": Types(_C_BLOCKS, ("function_definition",), _C_DEFINITIONS, decorators=()),
+    "cpp": Types(
+        _C_BLOCKS,
+        ("function_definition", "lambda_expression"),
+        (*_C_DEFINITIONS, "class_specifier", "template_declaration", "field_declaration"),
         decorators=(),
     ),
 }

@@ -128,7 +128,7 @@ class Atoms:
                 is_glued = not is_loose and self._belong_together(left, right, cut)
             left, kid = right, following
         if end > start:
-            spans.append(Atom(start, end, left.depth, level, is_glued, kid, left.name != ""))
+            spans.append(Atom(start, end, left.depth, level, is_glued, kid, left.kind == "inner" or left.name != ""))
         return list(self._gathered(spans)) if left.kind == "element" else spans
 
     def _gathered(self, rows: Sequence[Atom]) -> Iterator[Atom]:

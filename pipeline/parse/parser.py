@@ -29,7 +29,7 @@ from pipeline.types import Outline, OutlineNode
 OUTLINE_VERSION = 2
 
 #: A file with a larger share of its bytes inside error nodes is not in the language it claims.
-MAX_ERROR_SHARE = 0.3
+MAX_ERROR_SHARE = 0.5
 
 #: Seconds of this thread's processor time. Each step may read the rest of the file once more.
 MAX_PARSE_SECONDS = 20.0

@@ -26,7 +26,8 @@ RUN_BYTES = 256
 #: The number that every grammar has for its error nodes.
 ERROR_ID = 0xFFFF
 
-_FUNCTIONS = frozenset({"function", "method"})
+#: Bodies that are statements as well, where they stand alone in a body.
+BLOCKS = frozenset({"compound_statement", "statement_block", "block"})
 
 
 @dataclass(slots=True)
@@ -36,7 +37,8 @@ class _Frame:
     ``depth`` is what its children get and ``first`` the index of the first one among the nodes. ``inner`` is the span
     of a definition that the node wraps; ``owner`` the kind of the closest definition. ``last`` is the index of the
     sibling that the next one may join, -1 if there is none. ``is_list`` says that bodies in it are nodes of their own,
-    ``is_plain`` that it is neither a definition nor a body, so that it holds elements rather than statements.
+    ``is_plain`` that it is neither a definition nor a body, so that it holds elements rather than statements, and
+    ``is_body`` that it is a body or the like, so that a block in it is a statement.
     """
 
     start: int
@@ -47,6 +49,7 @@ class _Frame:
     inner: tuple[int, int] | None = None
     is_list: bool = False
     is_plain: bool = False
+    is_body: bool = False
     has_body: bool = False
     siblings: int = 0
     last: int = -1
@@ -54,7 +57,11 @@ class _Frame:
     def within(self, role: _Role, inner: tuple[int, int] | None, *, is_plain: bool) -> _Frame:
         """Return the frame for the children of a child that has no node of its own."""
         return _Frame(
-            self.start, self.end, self.depth, self.first, self.owner, inner, role.is_list, is_plain, self.has_body
+            *(self.start, self.end, self.depth, self.first, self.owner, inner),
+            is_list=role.is_list,
+            is_plain=is_plain,
+            is_body=role.is_body,
+            has_body=self.has_body,
         )
 
 
@@ -73,6 +80,7 @@ class _Role(NamedTuple):
     is_leaf: bool
     is_group: bool
     holds_statements: bool
+    is_block: bool
 
 
 class _Roles(dict[int, _Role | None]):
@@ -101,12 +109,13 @@ class _Roles(dict[int, _Role | None]):
             kind_in_plain="element" if kind == "block" else kind,
             is_simple=not is_body and not may_define and name not in known.groups,
             is_body=is_body,
-            is_list=name in known.lists,
+            # What an error holds is not in its place, so a body there belongs to nothing.
+            is_list=name in known.lists or kind_id == ERROR_ID,
             may_define=may_define,
             is_leaf=name in self._leaves or name in known.opaque,
             is_group=name in known.groups,
-            # What an error holds that the parser knew was meant to stand where it is.
-            holds_statements=name in known.groups or kind_id == ERROR_ID,
+            holds_statements=name in known.groups or kind_id == ERROR_ID or (is_body and name not in known.lists),
+            is_block=name in BLOCKS,
         )
         return role
 
@@ -136,7 +145,7 @@ class Walk:
         """Return the outline's nodes."""
         cursor = tree.walk()
         root = tree.root_node
-        frames = [_Frame(-1, root.end_byte, 0, 0, is_list=root.type in self._language.lists)]
+        frames = [_Frame(-1, root.end_byte, 0, 0, is_list=root.type in self._language.lists, is_body=True)]
         is_inside = cursor.goto_first_child()
         while frames:
             inside = self._visit_siblings(cursor, frames[-1]) if is_inside else None
@@ -189,7 +198,7 @@ class Walk:
             return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
             return self._visit_wrapped(start, end, role, frame)
-        if role.is_body and not frame.is_list:
+        if role.is_body and not frame.is_list and not (role.is_block and frame.is_body):
             self._open_body(start, frame)
             return frame.within(role, None, is_plain=False)
         if role.may_define:
@@ -199,10 +208,10 @@ class Walk:
         return self._visit_plain(start, end, role, frame)
 
     def _visit_wrapped(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame:
-        """Go on towards a wrapped definition. A function below decorators is a node of its own: it may fit."""
+        """Go on towards a wrapped definition, which is a node of its own: it may fit where the whole does not."""
         if (start, end) != frame.inner:
             return frame.within(role, frame.inner, is_plain=frame.is_plain)
-        if frame.owner not in _FUNCTIONS or self._find(b"\n", frame.start, start) < 0:
+        if end - start <= LEAF_BYTES:
             return frame.within(role, None, is_plain=frame.is_plain)
         frame.last = -1
         self._nodes.append(OutlineNode(start, end, frame.depth, "inner"))
@@ -229,9 +238,11 @@ class Walk:
             return frame.within(role, frame.inner, is_plain=not role.holds_statements)
         frame.last = -1
         self._nodes.append(OutlineNode(start, end, frame.depth, kind))
-        is_plain = not role.holds_statements
         return _Frame(
-            start, end, frame.depth + 1, len(self._nodes), frame.owner, is_list=role.is_list, is_plain=is_plain
+            *(start, end, frame.depth + 1, len(self._nodes), frame.owner),
+            is_list=role.is_list,
+            is_plain=not role.holds_statements,
+            is_body=role.holds_statements,
         )
 
     def _open_body(self, start: int, frame: _Frame) -> None:
