@@ -74,7 +74,7 @@ def test_a_value_that_fits_is_whole_where_its_declaration_does_not(
 
 
 def test_a_small_function_is_whole_below_decorators_that_are_large() -> None:
-    small = "def call(value):\n" + lines(10, "    ").replace(";", "") + "\n    return value\n"
-    text = "".join(f"@option('--number-{i}', help='{'much said ' * 6}')\n" for i in range(24)) + small
+    small = "def call(value):\n" + lines(14, "    ").replace(";", "") + "\n    return value\n"
+    text = "".join(f"@option('--number-{i}', help='{'much said ' * 6}')\n" for i in range(19)) + small
     assert len(small) < 512 < LIMIT < len(text)
     assert any(small in body for body in chunks_of(text, "python"))
