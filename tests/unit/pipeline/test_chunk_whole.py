@@ -71,3 +71,10 @@ def test_a_value_that_fits_is_whole_where_its_declaration_does_not(
     before = "export default " if value.startswith("class") else "export const counter_of_all_values = "
     assert len(value) <= LIMIT < len(before + value)
     assert any(value in body for body in chunks_of(before + value + "\n", language))
+
+
+def test_a_small_function_is_whole_below_decorators_that_are_large() -> None:
+    small = "def call(value):\n" + lines(14, "    ").replace(";", "") + "\n    return value\n"
+    text = "".join(f"@option('--number-{i}', help='{'much said ' * 6}')\n" for i in range(19)) + small
+    assert len(small) < 512 < LIMIT < len(text)
+    assert any(small in body for body in chunks_of(text, "python"))
