@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from typer.core import TyperGroup
 
-from worker.cli import control, queries
+from models.views import Views
+from pipeline.report import RunLine
+from worker.cli import control
+from worker.cli.names import JsonOption, TenantOption
+from worker.cli.output import note, print_json, printable, result
+from worker.cli.report import exit_code, print_report, report_of
+from worker.cli.services import open_services
+from worker.cli.watching import watch_run
 
 _SHOW = "show"
 
@@ -22,11 +30,53 @@ class _ShowsByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+def show(
+    run_id: Annotated[UUID | None, typer.Argument(help="One run, in full.", show_default=False)] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Wait until the run has ended; then exit as `mobius ingest` does.")
+    ] = False,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the latest runs, or report one."""
+    if watch and run_id is None:
+        raise typer.BadParameter("--watch needs the RUN_ID of one run; `mobius runs` lists them")
+    services = open_services()
+    owner = tenant or services.settings.tenant
+    views = Views(services.engine)
+    if run_id is None:
+        _list(views.runs(owner), as_json=as_json)
+        return
+    report = report_of(services, owner, run_id)
+    if watch:
+        watch_run(views, run_id, quiet=as_json, patient=True)
+        report = report_of(services, owner, run_id)
+    if as_json:
+        print_json(report)
+    else:
+        print_report(report)
+    raise typer.Exit(exit_code(report) if watch else 0)
+
+
+def _list(lines: list[RunLine], *, as_json: bool) -> None:
+    if as_json:
+        print_json(lines)
+        return
+    if not lines:
+        note("no runs yet; `mobius ingest PATH` makes one")
+    for line in lines:
+        started = line.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        result(
+            f"{line.run_id}  {started}  {line.state.value:<10}  {line.documents:>7,} documents"
+            f"  {line.failed:,} failed  {line.project}  {printable(line.source)}"
+        )
+
+
 app = typer.Typer(
     cls=_ShowsByDefault,
     help="List the latest runs, or report one (`mobius runs RUN_ID [--watch]`); cancel, pause and resume runs.",
 )
-app.command(_SHOW)(queries.runs)
+app.command(_SHOW)(show)
 app.command()(control.cancel)
 app.command()(control.pause)
 app.command()(control.resume)
