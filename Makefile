@@ -50,7 +50,7 @@ ifeq ($(strip $(PYTEST_ARGS)),)
 	@echo "==> running all tests; they start their own services and end them"
 	@rm -rf .coverage.d
 # Most tests wait for processes, so two cores carry four at once; a file's tests stay together, for they share services.
-	@$(BIN)/coverage run -m pytest --quiet --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/coverage run -m pytest --quiet --numprocesses 4 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	@echo "==> branch coverage, subprocesses included; modules below the bound, if any:"
 	@$(BIN)/coverage report | awk 'NR == 1 || /^TOTAL/ || $$NF + 0 < 85'

@@ -20,7 +20,7 @@ from pipeline.testing.openai_stub import OpenAIStub
 from worker import local
 from worker.local import postgres
 
-pytest_plugins = ["harness.clusters", "harness.interrupts", "harness.order", "harness.summary"]
+pytest_plugins = ["harness.clusters", "harness.interrupts", "harness.summary"]
 
 
 @pytest.fixture(scope="session")

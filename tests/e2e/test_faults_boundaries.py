@@ -16,7 +16,7 @@ from harness.arena import Arena
 from harness.asking import ask
 from harness.databases import Databases
 from harness.fleet import Member, wait_until
-from harness.sabotage import PUBLISHED
+from harness.trap import PUBLISHED
 from harness.trees import function
 
 APP = "harness.sabotage"

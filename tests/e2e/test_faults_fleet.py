@@ -13,7 +13,7 @@ from harness.arena import Arena
 from harness.databases import Databases
 from harness.fleet import Member, wait_until
 from harness.trees import function
-from harness.tuned import CLOCK, DRAIN
+from harness.tuning import CLOCK, DRAIN
 
 from tasks.queues import CONTROL, SWEEP
 

@@ -17,8 +17,8 @@ from chaos.stores import Reader
 from harness.bench import Bench
 from harness.databases import Databases
 from harness.fleet import Fleet, wait_until
-from harness.sabotage import VARIABLE, Trap
 from harness.servers import RedisServer
+from harness.trap import VARIABLE, Trap
 
 from pipeline.testing.openai_stub import OpenAIStub
 

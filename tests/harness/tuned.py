@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-#: Seconds by which this process's clock is wrong.
-CLOCK = "TUNED_CLOCK"
-#: Seconds that the task at hand is given when the worker is told to end.
-DRAIN = "TUNED_DRAIN"
+from harness.tuning import CLOCK, DRAIN
 
 _true_time = time.time
 if CLOCK in os.environ:

@@ -1,0 +1,8 @@
+"""The variables that ``harness.tuned`` reads; importing that would make the product's application the current one."""
+
+from __future__ import annotations
+
+#: Seconds by which the process's clock is wrong.
+CLOCK = "TUNED_CLOCK"
+#: Seconds that the task at hand is given when the worker is told to end.
+DRAIN = "TUNED_DRAIN"
