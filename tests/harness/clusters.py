@@ -60,6 +60,18 @@ def celery_worker_cluster(
         member.teardown()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def plain_celery() -> Iterator[Celery]:
+    """An application without settings, to which shared tasks belong here.
+
+    Importing ``worker.app``, as some tests do, makes that the current one; it wants addresses as soon as it is used.
+    """
+    made = Celery("tests", set_as_current=False)
+    made.set_current()
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def celery_setup_app(celery_setup_config: dict[str, str], celery_setup_name: str) -> Iterator[Celery]:
     """A client of the cluster, which is nobody's current app when the test is over."""

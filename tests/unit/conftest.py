@@ -28,18 +28,6 @@ def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def plain_celery() -> Iterator[Celery]:
-    """An application without settings, to which shared tasks belong here.
-
-    Importing ``worker.app``, as some test does, makes that the current one; it wants addresses as soon as it is used.
-    """
-    made = Celery("unit", set_as_current=False)
-    made.set_current()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def configuration(monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:
     """Run celeryconfig.py in an environment without any setting of ours but Redis' address."""
