@@ -138,7 +138,7 @@ def _clients_cut(stack: Stack, rng: random.Random) -> None:
 def _messages_tripled(stack: Stack, rng: random.Random) -> None:
     for queue in QUEUES:
         with suppress(redis.ResponseError):  # there was none
-            triple(stack, queue)  # type: ignore[arg-type]  # its client is all that is asked for
+            triple(stack, queue)  # its client is all that is asked for
 
 
 def _connections_cut(stack: Stack, rng: random.Random) -> None:

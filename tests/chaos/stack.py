@@ -137,4 +137,4 @@ class Stack:
     def execute(self, statement: str) -> None:
         """Run a statement in Postgres."""
         with psycopg.connect(self.services["DATABASE_URL"], autocommit=True, connect_timeout=5) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]  # of ours
+            connection.execute(statement)  # of ours

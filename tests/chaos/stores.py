@@ -49,7 +49,7 @@ class Reader:
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """Return a query's rows."""
         with psycopg.connect(self.database_url, row_factory=dict_row, connect_timeout=5) as connection:
-            return connection.execute(sql, values).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql, values).fetchall()
 
     def lines(self, *statements: str) -> list[str]:
         """Return what these queries say, one line a row."""

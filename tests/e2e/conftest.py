@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness.databases import Databases
 from harness.desk import Desk
-from harness.fleet import Fleet
+from harness.fleet import PROVIDER_KEY, Fleet, environment_of
 from harness.inspection import Inspection
 from harness.servers import RedisServer
 from harness.trees import function, module
@@ -34,8 +33,8 @@ def crew(services: dict[str, str], databases: Databases, tmp_path_factory: pytes
     place = tmp_path_factory.mktemp("crew")
     redis = RedisServer(place / "redis")
     redis.start()
-    with databases.migrated() as database_url, OpenAIStub(dims=32, api_key="the-right-key") as provider:
-        env = _environment(services, database_url, redis.url, place, provider.url)
+    with databases.migrated() as database_url, OpenAIStub(dims=32, api_key=PROVIDER_KEY) as provider:
+        env = environment_of(services, database_url, redis.url, provider, place) | {"MOBIUS_RETRY_SECONDS": "0.5"}
         inspection = Inspection(env["DATABASE_URL"], env["QDRANT_URL"], env["QDRANT_API_KEY"])
         fleet = Fleet(env, place)
         try:
@@ -45,25 +44,6 @@ def crew(services: dict[str, str], databases: Databases, tmp_path_factory: pytes
         finally:
             fleet.end()
             redis.kill()
-
-
-def _environment(
-    services: dict[str, str], database_url: str, redis_url: str, place: Path, provider_url: str
-) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
-    return kept | {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "QDRANT_URL": services["QDRANT_URL"],
-        "QDRANT_API_KEY": services["QDRANT_API_KEY"],
-        "MOBIUS_HOME": str(place / "home"),
-        "MOBIUS_RETRY_SECONDS": "0.5",
-        "MOBIUS_EMBEDDER": "openai",
-        "MOBIUS_OPENAI_MODEL": f"stub-{place.name}",
-        "MOBIUS_OPENAI_DIMS": "32",
-        "OPENAI_API_KEY": "the-right-key",
-        "OPENAI_BASE_URL": provider_url,
-    }
 
 
 @pytest.fixture

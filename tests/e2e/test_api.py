@@ -94,7 +94,7 @@ def test_without_redis_everything_but_celerys_view_is_answered_at_once(
         "/health/ready": {},
     }
     for path, params in paths.items():
-        reply, seconds = took(lambda path=path, params=params: api.get(path, **params))  # type: ignore[misc]
+        reply, seconds = took(lambda path=path, params=params: api.get(path, **params))
         assert (reply.status_code, seconds < PROMPT) == (200, True), (path, seconds)
     task = api.get(task_path).json()
     assert (task["celery"]["state"], task["ledger"]["state"]) == ("UNAVAILABLE", "done")
@@ -137,7 +137,7 @@ def test_a_qdrant_that_never_answers_holds_only_searches(serve: Callable[..., Se
         for search in searches:
             search.start()
         for path in ("/health/live", "/api/v1/runs", "/health/ready"):
-            reply, seconds = took(lambda path=path: api.get(path))  # type: ignore[misc]
+            reply, seconds = took(lambda path=path: api.get(path))
             assert (reply.status_code, seconds < PROMPT) == (200, True), (path, seconds)
         for search in searches:
             search.join()

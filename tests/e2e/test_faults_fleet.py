@@ -171,8 +171,8 @@ def test_a_migration_that_adds_does_not_disturb_a_fleet_at_work(arena: Arena) ->
             "outlines",
             "blobs",
         ):
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN newer text NOT NULL DEFAULT ''")  # type: ignore[arg-type]
-            connection.execute(f"CREATE INDEX CONCURRENTLY ON {table} (newer)")  # type: ignore[arg-type]
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN newer text NOT NULL DEFAULT ''")
+            connection.execute(f"CREATE INDEX CONCURRENTLY ON {table} (newer)")
     arena.wait_until_done()
     arena.accept({"migrated.py": function("migrated", 2)})
     arena.wait_until_done()

@@ -63,7 +63,7 @@ def handed_back(arena: Arena) -> list[str]:
 def locked(arena: Arena, table: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """Let whoever writes to a table wait in the middle of its transaction."""
     with psycopg.connect(arena.env["DATABASE_URL"]) as connection:
-        connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")  # type: ignore[arg-type]  # a name of ours
+        connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")  # a name of ours
         yield connection
 
 

@@ -29,7 +29,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="is about what only root 
 
 
 def stand_in(name: str, code: str, probe: Probe = ALIVE, **more: object) -> ChildSpec:
-    return ChildSpec(name, (sys.executable, "-I", "-c", code), probe, **more)  # type: ignore[arg-type]  # test's own
+    return ChildSpec(name, (sys.executable, "-I", "-c", code), probe, **more)  # test's own
 
 
 def eventually(claim: Callable[[], bool], what: str) -> None:
@@ -48,7 +48,7 @@ class Stack:
     said: list[str] = field(default_factory=list)
 
     def up(self, *table: ChildSpec, **more: object) -> local.StackStatus:
-        return local.up(self.home, self.environ, report=self.said.append, table=table, **more)  # type: ignore[arg-type]
+        return local.up(self.home, self.environ, report=self.said.append, table=table, **more)
 
     def down(self) -> bool:
         return local.down(self.home, report=self.said.append)

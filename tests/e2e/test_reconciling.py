@@ -89,7 +89,7 @@ def reconcile(desk: Desk, *options: str, code: int | None = 0) -> dict[str, Any]
 
 def sql(desk: Desk, statement: str, *values: object) -> None:
     with psycopg.connect(desk.env["DATABASE_URL"]) as connection:
-        connection.execute(statement, values)  # type: ignore[arg-type]
+        connection.execute(statement, values)
 
 
 def plant(desk: Desk, qdrant: Qdrant, ids: list[str]) -> dict[str, int]:

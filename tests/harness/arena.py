@@ -5,7 +5,6 @@ What the stores hold is judged by the history checker of the chaos suite, over a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from chaos.judge import judge_rest
 from chaos.stores import Reader
 from harness.bench import Bench
 from harness.databases import Databases
-from harness.fleet import Fleet, wait_until
+from harness.fleet import Fleet, environment_of, wait_until
 from harness.servers import RedisServer
 from harness.trap import VARIABLE, Trap
 
@@ -84,7 +83,8 @@ def opened(services: dict[str, str], databases: Databases, place: Path) -> Itera
     redis.start()
     with databases.migrated() as database_url, OpenAIStub(dims=32) as provider:
         file = place / "trap"
-        env = _environment(services, database_url, redis.url, place, provider.url) | {VARIABLE: str(file)}
+        env = environment_of(services, database_url, redis.url, provider, place)
+        env |= _QUICK | {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), VARIABLE: str(file)}
         bench, fleet = Bench(database_url), Fleet(env, place)
         try:
             yield Arena(env, bench, provider, redis, fleet, Trap(file))
@@ -92,23 +92,3 @@ def opened(services: dict[str, str], databases: Databases, place: Path) -> Itera
             fleet.end()
             redis.kill()
             bench.close()
-
-
-def _environment(
-    services: dict[str, str], database_url: str, redis_url: str, place: Path, provider_url: str
-) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
-    return kept | {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "QDRANT_URL": services["QDRANT_URL"],
-        "QDRANT_API_KEY": services["QDRANT_API_KEY"],
-        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
-        "MOBIUS_HOME": str(place / "home"),
-        "MOBIUS_EMBEDDER": "openai",
-        "MOBIUS_OPENAI_MODEL": f"stub-{place.name}",
-        "MOBIUS_OPENAI_DIMS": "32",
-        "OPENAI_API_KEY": "a-test-key",
-        "OPENAI_BASE_URL": provider_url,
-        **_QUICK,
-    }

@@ -71,4 +71,4 @@ class Databases:
 
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]  # built of names of ours
+            connection.execute(statement)  # built of names of ours

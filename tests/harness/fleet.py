@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,11 +10,35 @@ from pathlib import Path
 
 from harness.members import ROOT, Member, wait_until, without_coverage
 
-__all__ = ["ROOT", "Fleet", "Member", "wait_until"]
+from pipeline.testing.openai_stub import OpenAIStub
+
+__all__ = ["ROOT", "Fleet", "Member", "environment_of", "wait_until"]
+
+#: What the members send to the provider; a stub may insist on it.
+PROVIDER_KEY = "the-right-key"
 
 #: What a worker logs when it takes messages.
 WORKER_READY = " ready."
 ALL_QUEUES = "parse,chunk,embed,upsert,control"
+
+
+def environment_of(
+    services: Mapping[str, str], database_url: str, redis_url: str, provider: OpenAIStub, place: Path
+) -> dict[str, str]:
+    """Return the environment of members with a database and a Redis, and a collection for their directory alone."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOBIUS_", "OPENAI_"))}
+    return kept | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "QDRANT_URL": services["QDRANT_URL"],
+        "QDRANT_API_KEY": services["QDRANT_API_KEY"],
+        "MOBIUS_HOME": str(place / "home"),
+        "MOBIUS_EMBEDDER": "openai",
+        "MOBIUS_OPENAI_MODEL": f"stub-{place.name}",
+        "MOBIUS_OPENAI_DIMS": "32",
+        "OPENAI_API_KEY": PROVIDER_KEY,
+        "OPENAI_BASE_URL": provider.url,
+    }
 
 
 def worker_argv(name: str, queues: str = ALL_QUEUES, processes: int = 1, app: str = "worker.app") -> list[str]:

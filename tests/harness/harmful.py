@@ -50,4 +50,4 @@ def harmful(data: bytes, language: str) -> Outline:
     return parse(data, language)
 
 
-pipeline.stages.parse = harmful  # type: ignore[attr-defined]
+pipeline.stages.parse = harmful

@@ -23,7 +23,7 @@ class Inspection:
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """Return a query's rows."""
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
-            return connection.execute(sql, values).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql, values).fetchall()
 
     def points(self) -> dict[str, dict[str, Any]]:
         """Return the payload of every point of this database's projects, by point id."""

@@ -29,7 +29,7 @@ class Running:
 def launch(argv: list[str], port: int, errors: Path, **options: object) -> Running:
     """Start a server and wait until it is ready."""
     with errors.open("ab") as stderr:
-        process = subprocess.Popen(argv, stdout=stderr, stderr=stderr, **options)  # type: ignore[call-overload]
+        process = subprocess.Popen(argv, stdout=stderr, stderr=stderr, **options)
     running = Running(process, f"http://127.0.0.1:{port}", errors)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:

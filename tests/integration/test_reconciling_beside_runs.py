@@ -95,7 +95,7 @@ def test_points_that_are_committed_between_scan_and_judgement_are_no_drift(bench
             bring_to_index(bench.context, claim)
         return page
 
-    bench.index.scan = late  # type: ignore[method-assign]
+    bench.index.scan = late
     report = mend(bench)
     assert (counts(report), report.counts.deferred) == ((0, 0, 0), 0)
     bench.assert_index_is_true()

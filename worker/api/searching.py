@@ -36,9 +36,9 @@ async def search_project(
     project: ProjectPath,
     q: Annotated[str, Query(min_length=1, max_length=10_000, description="What to look for.")],
     limit: Limit = 10,
-    language: Annotated[Words, Query(description="Only these languages; may stand several times.")] = [],  # noqa: B006
-    kind: Annotated[Words, Query(description="Only these kinds of chunk; may stand several times.")] = [],  # noqa: B006
-    path: Annotated[Paths, Query(description="Only these directories or files; may stand several times.")] = [],  # noqa: B006
+    language: Annotated[Words, Query(description="Only these languages; may stand several times.")] = [],  # noqa: B006  FastAPI copies it
+    kind: Annotated[Words, Query(description="Only these kinds of chunk; may stand several times.")] = [],  # noqa: B006  FastAPI copies it
+    path: Annotated[Paths, Query(description="Only these directories or files; may stand several times.")] = [],  # noqa: B006  FastAPI copies it
     mode: Annotated[SearchMode | None, Query(description="How to rank; default: as the server is set.")] = None,
     expand: Annotated[bool, Query(description="Show the definition that a hit is a part of, once.")] = False,
 ) -> SearchReply:

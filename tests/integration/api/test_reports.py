@@ -190,4 +190,4 @@ def test_reads_change_nothing(desk: ApiDesk) -> None:
         await desk.services.reader.read(lambda connection: connection.execute(_TENANT, {"id": uuid4(), "name": "x"}))
 
     with pytest.raises(Exception, match="read-only transaction"):
-        desk.client.portal.call(write)  # type: ignore[union-attr]
+        desk.client.portal.call(write)

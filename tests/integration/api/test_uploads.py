@@ -28,7 +28,7 @@ def nothing_was_taken(desk: ApiDesk) -> bool:
     return not desk.bench.table("runs") and not desk.bench.table("documents") and not desk.bench.table("blobs")
 
 
-def raw(desk: ApiDesk, body: bytes, content_type: str = f"multipart/form-data; boundary={BOUNDARY}"):  # type: ignore[no-untyped-def]
+def raw(desk: ApiDesk, body: bytes, content_type: str = f"multipart/form-data; boundary={BOUNDARY}"):
     headers = {**bearer(desk.key), "Content-Type": content_type}
     return desk.client.post("/api/v1/projects/project/documents", content=body, headers=headers)
 
@@ -192,7 +192,7 @@ def test_limits_are_for_the_whole_body_and_the_number_of_files(bench: Bench, dat
 def test_an_upload_that_trickles_or_finds_no_turn_is_refused(
     bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def endless():  # type: ignore[no-untyped-def]
+    async def endless():
         yield part(b'name="files"; filename="a"')
         await asyncio.sleep(600)
 
@@ -204,7 +204,7 @@ def test_an_upload_that_trickles_or_finds_no_turn_is_refused(
         monkeypatch.undo()
         monkeypatch.setattr("worker.api.services.UPLOAD_PATIENCE", 0.2)
         for _ in range(UPLOADS):
-            desk.client.portal.call(desk.services._uploads.acquire)  # type: ignore[union-attr]
+            desk.client.portal.call(desk.services._uploads.acquire)
         assert problem(desk.upload({"a": "x"})) == (503, "Overloaded")
         assert nothing_was_taken(desk)
         desk.services._uploads.release()

@@ -29,7 +29,7 @@ def result(side: str = LIMIT, case: str = COLD, seconds: float = 2.0, **changes:
         peak_mb={"limit": 100.0, "postgres": 900.0},
         outcome=OUTCOME,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def test_the_median_of_the_repetitions_is_shown_with_all_of_them() -> None:

@@ -49,7 +49,7 @@ def sound() -> Stores:
 def with_document(number: int, **changes: object) -> Callable[[Stores], Stores]:
     def change(stores: Stores) -> Stores:
         documents = list(stores.documents)
-        documents[number] = replace(documents[number], **changes)  # type: ignore[arg-type]  # the test's own
+        documents[number] = replace(documents[number], **changes)  # the test's own
         return replace(stores, documents=documents)
 
     return change
@@ -58,7 +58,7 @@ def with_document(number: int, **changes: object) -> Callable[[Stores], Stores]:
 def with_chunk(number: int, **changes: object) -> Callable[[Stores], Stores]:
     def change(stores: Stores) -> Stores:
         changed = list(stores.chunks)
-        changed[number] = replace(changed[number], **changes)  # type: ignore[arg-type]  # the test's own
+        changed[number] = replace(changed[number], **changes)  # the test's own
         return replace(stores, chunks=changed)
 
     return change

@@ -49,7 +49,7 @@ def request_of_a_child(context: StageContext, witness: Seen, monkeypatch: pytest
     app = IngestApp("test", build_context=lambda: context, witness=witness, set_as_current=False)
     made._app, made._args, made.worker_pid = app, (str(TOKEN.slice_id), "embed", 3), CHILD
     made.on_accepted(CHILD, 0.0)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def lost(status: int) -> Any:

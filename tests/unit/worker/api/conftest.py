@@ -45,7 +45,7 @@ def answers() -> Answers:
 @pytest.fixture
 def app(answers: Answers) -> FastAPI:
     services = ApiServices(load_settings({"DATABASE_URL": "postgresql://me:hush@nowhere/none"}))
-    services.reader = answers  # type: ignore[assignment]  # asks nobody
+    services.reader = answers  # asks nobody
     return build_app(services)
 
 

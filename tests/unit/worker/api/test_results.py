@@ -37,7 +37,7 @@ class Store:
 
 def results(values: dict[bytes, bytes] | Exception) -> CeleryResults:
     made = CeleryResults(URL)
-    made._client = Store(values)  # type: ignore[assignment]  # asks nobody
+    made._client = Store(values)  # asks nobody
     return made
 
 

@@ -58,18 +58,18 @@ def test_every_misconfiguration_that_an_adapter_may_raise_is_known_by_name() -> 
 def test_a_misconfiguration_ends_the_waiting_with_its_message() -> None:
     answers = Answers(progress(), progress("RequestRefused", "Do this."))
     with pytest.raises(MisconfiguredError, match=rf"^Do this\.\nNothing is lost: run {RUN} goes on"):
-        watch_run(answers, RUN, quiet=True)  # type: ignore[arg-type]  # all that it asks of Views
+        watch_run(answers, RUN, quiet=True)  # all that it asks of Views
 
 
 def test_a_patient_watcher_tells_it_once_and_waits(capsys: pytest.CaptureFixture[str]) -> None:
     trouble = progress("BadCredentials", "Set the key.")
-    watch_run(Answers(trouble, trouble, ENDED), RUN, quiet=True, patient=True)  # type: ignore[arg-type]
+    watch_run(Answers(trouble, trouble, ENDED), RUN, quiet=True, patient=True)
     assert capsys.readouterr().err == "  BadCredentials: Set the key. It is tried again.\n"
 
 
 def test_a_trouble_that_comes_back_is_told_again(capsys: pytest.CaptureFixture[str]) -> None:
     trouble = progress("RateLimited", "Wait.")
-    watch_run(Answers(trouble, progress(), trouble, ENDED), RUN, quiet=True)  # type: ignore[arg-type]
+    watch_run(Answers(trouble, progress(), trouble, ENDED), RUN, quiet=True)
     assert capsys.readouterr().err.count("RateLimited") == 2
 
 
@@ -78,7 +78,7 @@ def test_a_database_that_restarts_is_waited_for(
 ) -> None:
     monkeypatch.setattr(watching, "PAUSE", 0.0)
     gone = ServiceUnavailable("Postgres")
-    watch_run(Answers(progress(), gone, gone, ENDED), RUN, quiet=True)  # type: ignore[arg-type]
+    watch_run(Answers(progress(), gone, gone, ENDED), RUN, quiet=True)
     assert capsys.readouterr().err.count("Postgres does not answer") == 1
 
 
@@ -86,7 +86,7 @@ def test_a_standstill_is_told_where_to_look(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "STANDSTILL", 0.0)
-    watch_run(Answers(progress(), progress(), progress(), ENDED), RUN, quiet=True)  # type: ignore[arg-type]
+    watch_run(Answers(progress(), progress(), progress(), ENDED), RUN, quiet=True)
     assert capsys.readouterr().err.count("`mobius status` shows whether dispatcher and workers run") == 1
 
 
@@ -121,16 +121,16 @@ def test_watching_takes_a_small_share_of_the_database_and_of_the_time() -> None:
 
 def test_a_paused_run_is_told_once_with_what_lets_it_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     paused = progress(state=RunState.PAUSED)
-    watch_run(Answers(paused, paused, progress(), ENDED), RUN, quiet=True)  # type: ignore[arg-type]
+    watch_run(Answers(paused, paused, progress(), ENDED), RUN, quiet=True)
     assert capsys.readouterr().err.splitlines() == [
         f"  paused; `mobius runs resume {RUN}`, or `mobius resume` for the fleet, lets it go on"
     ]
 
 
 def test_a_paused_run_with_a_misconfiguration_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
-    watch_run(Answers(progress("BadCredentials", "Do this.", RunState.PAUSED), ENDED), RUN, quiet=True)  # type: ignore[arg-type]
+    watch_run(Answers(progress("BadCredentials", "Do this.", RunState.PAUSED), ENDED), RUN, quiet=True)
     assert "Do this." not in capsys.readouterr().err
 
 
 def test_a_cancelled_run_has_ended() -> None:
-    watch_run(Answers(progress(state=RunState.CANCELLED)), RUN, quiet=True)  # type: ignore[arg-type]
+    watch_run(Answers(progress(state=RunState.CANCELLED)), RUN, quiet=True)

@@ -24,7 +24,7 @@ def soon() -> float:
 
 
 def answer_of(probe: object) -> object:
-    return Question("it", probe).answer(soon())  # type: ignore[arg-type]
+    return Question("it", probe).answer(soon())
 
 
 @pytest.mark.parametrize("value", [3, None, Silence("quiet", "wait")])

@@ -90,7 +90,7 @@ def test_any_eviction_is_a_problem(policy: str) -> None:
     ],
 )
 def test_persistence(change: dict[str, object], status: Status, advice: str) -> None:
-    finding = judge_persistence(replace(SEEN, **change))  # type: ignore[arg-type]
+    finding = judge_persistence(replace(SEEN, **change))
     assert finding.status is status
     assert advice in finding.advice
 
