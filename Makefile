@@ -23,7 +23,7 @@ CHAOS_ARGS ?=
 .PHONY: help setup ingest test chaos lint bench bench-chunk bench-files bench-search bench-backlog format docs lock up down status purge clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 setup: $(VENV)/.installed ## Create .venv from requirements.lock
 
