@@ -9,9 +9,9 @@ from left to right: the fullest chunks, but a line that is added moves every lat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 
 from pipeline.chunk_atoms import Atom
 
@@ -22,9 +22,10 @@ ALONE = 0.2
 #: A smaller share than that is taken in even by a definition that stands alone.
 CRUMB = 0.1
 
-#: A pair's place in the queue is ``cost << _INDEX_BITS | left``: one number compares faster than a tuple.
-_INDEX_BITS = 32
+#: A pair's place in the queue is ``cost * atoms + left``: one small number compares faster than a tuple.
 _NEVER = -1
+#: The place of a pair that has to be found anew.
+_STALE = -2
 
 
 class Packing(StrEnum):
@@ -38,23 +39,21 @@ class Packing(StrEnum):
 class Packer:
     """One run over the atoms of one text. An atom that took in its right neighbour keeps its index."""
 
-    def __init__(self, atoms: Sequence[Atom], limit: int, target: int, packing: Packing = Packing.BALANCED) -> None:
+    def __init__(self, atoms: Iterable[Atom], limit: int, target: int, packing: Packing = Packing.BALANCED) -> None:
         self._limit = limit
         self._target = target
         self._loose_limit = 0 if packing is Packing.GREEDY else target
         self._packing = packing
         self._level_cost = int(target * LEVEL_COST)
-        self._alone = [False] * len(atoms)
-        if packing is Packing.DEFINITION:
-            self._alone = [atom.is_definition and atom.end - atom.start >= ALONE * target for atom in atoms]
-        self._starts = [atom.start for atom in atoms]
-        self._ends = [atom.end for atom in atoms]
-        self._depths = [atom.depth for atom in atoms]
-        self._levels = [atom.level for atom in atoms]
-        self._glued = [atom.is_glued for atom in atoms]
-        self._before = list(range(-1, len(atoms) - 1))
-        self._after = list(range(1, len(atoms) + 1))
-        self._costs = [_NEVER] * len(atoms)
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._depths: list[int] = []
+        self._levels: list[int] = []
+        self._glued: list[bool] = []
+        self._alone: list[bool] = []
+        self._take(atoms)
+        self._before = list(range(-1, len(self._ends) - 1))
+        self._after = list(range(1, len(self._ends) + 1))
 
     def ends(self) -> list[int]:
         """Return where each chunk ends, in ascending order."""
@@ -70,52 +69,97 @@ class Packer:
             at = self._after[at]
         return ends
 
+    def _take(self, atoms: Iterable[Atom]) -> None:
+        """Take in the atoms. What is glued together and fits as a whole is one at once: nothing would part it."""
+        starts, ends, depths, levels = self._starts, self._ends, self._depths, self._levels
+        glued, alone, limit = self._glued, self._alone, self._limit
+        least_alone = ALONE * self._target if self._packing is Packing.DEFINITION else limit + 1
+        first = 0
+        for start, end, depth, level, is_glued, _, is_definition in atoms:
+            if not is_glued:
+                if len(starts) - first > 1:
+                    self._join_run(first)
+                first = len(starts)
+            starts.append(start)
+            ends.append(end)
+            depths.append(depth)
+            levels.append(level)
+            glued.append(is_glued)
+            alone.append(is_definition and end - start >= least_alone)
+        if len(starts) - first > 1:
+            self._join_run(first)
+
+    def _join_run(self, first: int) -> None:
+        """Make one atom of those from the index ``first`` on, unless it were above the limit."""
+        if self._ends[-1] - self._starts[first] <= self._limit:
+            self._ends[first:] = self._ends[-1:]
+            self._depths[first:] = [min(self._depths[first:])]
+            self._alone[first:] = [any(self._alone[first:])]
+            for column in (self._starts, self._levels, self._glued):
+                del column[first + 1 :]
+
     def _join_smallest_first(self) -> None:
-        costs = self._costs
-        for i in range(len(costs) - 1):
-            costs[i] = self._cost(i)
-        heap = [cost << _INDEX_BITS | i for i, cost in enumerate(costs) if cost >= 0]
+        """Join the pair that costs least, until there is none to be joined.
+
+        When an atom has grown, joining it with the one before costs more, unless it is less deep now. So that pair
+        most often keeps its place in the heap until it comes up, and is only then told its new one, or that there is
+        none: half of the work of telling each time.
+        """
+        ends, depths, alone, before, after = self._ends, self._depths, self._alone, self._before, self._after
+        count, key_of = len(ends), self._keys()
+        keys = [key_of(i) for i in range(count)]
+        heap = [key for key in keys if key >= 0]
         heapify(heap)
-        mask = (1 << _INDEX_BITS) - 1
         while heap:
-            pair = heappop(heap)
-            left = pair & mask
-            if costs[left] != pair >> _INDEX_BITS:
-                continue  # an outdated entry: one of the two has grown since
-            self._join(left)
-            for i in (self._before[left], left):
-                if i >= 0:
-                    costs[i] = cost = self._cost(i)
-                    if cost >= 0:
-                        heappush(heap, cost << _INDEX_BITS | i)
+            key = heap[0]
+            left = key % count
+            is_joined = keys[left] == key
+            if is_joined:
+                right, depth = after[left], depths[left]
+                ends[left] = ends[right]
+                depths[left] = min(depth, depths[right])
+                alone[left] |= alone[right]
+                after[left] = following = after[right]
+                if following < count:
+                    before[following] = left
+                keys[right] = _NEVER
+            elif keys[left] != _STALE:
+                heappop(heap)  # it has been joined, or has another place by now
+                continue
+            keys[left] = key = key_of(left)
+            if key >= 0:
+                heapreplace(heap, key)
+            else:
+                heappop(heap)
+            if is_joined and (previous := before[left]) >= 0 and keys[previous] != _NEVER:
+                keys[previous] = _STALE
+                if depths[left] < depth:
+                    keys[previous] = key = key_of(previous)
+                    if key >= 0:
+                        heappush(heap, key)
 
-    def _cost(self, left: int) -> int:
-        """Return what joining an atom with its right neighbour costs, negative where it is not to be done."""
-        right = self._after[left]
-        if right == len(self._ends):
-            return _NEVER
-        size = self._ends[right] - self._starts[left]
-        if self._glued[right]:
-            return size if size <= self._limit else _NEVER
-        if size > self._loose_limit or ((self._alone[left] or self._alone[right]) and self._are_large(left, right)):
-            return _NEVER
-        level = self._levels[right]
-        depth = self._depths[left]
-        depth = max(depth, self._depths[right])
-        return self._limit + size + (self._level_cost * (depth - level) if depth > level else 0)
+    def _keys(self) -> Callable[[int], int]:
+        """Return what tells the key of an atom and its right neighbour: what joining them costs, negative if never.
 
-    def _are_large(self, left: int, right: int) -> bool:
-        smaller = min(self._ends[left] - self._starts[left], self._ends[right] - self._starts[right])
-        return smaller >= CRUMB * self._target
+        It is asked ten times for each chunk, and its own names are found faster than those of an object.
+        """
+        starts, ends, depths, levels = self._starts, self._ends, self._depths, self._levels
+        glued, alone, after, count = self._glued, self._alone, self._after, len(self._ends)
+        limit, loose_limit, level_cost, crumb = self._limit, self._loose_limit, self._level_cost, CRUMB * self._target
 
-    def _join(self, left: int) -> None:
-        """Let an atom take in its right neighbour."""
-        right = self._after[left]
-        following = self._after[right]
-        self._ends[left] = self._ends[right]
-        self._depths[left] = min(self._depths[left], self._depths[right])
-        self._alone[left] |= self._alone[right]
-        self._after[left] = following
-        if following < len(self._ends):
-            self._before[following] = left
-        self._costs[right] = _NEVER
+        def key_of(left: int) -> int:
+            right = after[left]
+            if right == count:
+                return _NEVER
+            start, middle, end = starts[left], starts[right], ends[right]
+            cost = end - start
+            if glued[right]:
+                return cost * count + left if cost <= limit else _NEVER
+            if cost > loose_limit or ((alone[left] or alone[right]) and min(middle - start, end - middle) >= crumb):
+                return _NEVER
+            level = levels[right]
+            if depths[left] > level or depths[right] > level:
+                cost += level_cost * (max(depths[left], depths[right]) - level)
+            return (limit + cost) * count + left
+
+        return key_of

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 
 import pytest
 
 from pipeline.chunk_atoms import Atom
-from pipeline.chunk_pack import Packer, Packing
+from pipeline.chunk_pack import ALONE, CRUMB, LEVEL_COST, Packer, Packing
 
 
 def row(sizes: list[int], *, depth: int = 0, is_definition: bool = False) -> list[Atom]:
@@ -73,3 +74,45 @@ def test_the_tail_of_one_function_and_the_head_of_the_next_are_joined_last() -> 
 @pytest.mark.parametrize("packing", Packing)
 def test_nothing_is_nothing(packing: Packing) -> None:
     assert sizes([], packing) == []
+
+
+@pytest.mark.parametrize("packing", [Packing.BALANCED, Packing.DEFINITION])
+@pytest.mark.parametrize(("limit", "target"), [(100, 100), (100, 60)])
+def test_it_is_always_the_cheapest_pair_that_is_joined(packing: Packing, limit: int, target: int) -> None:
+    rng = random.Random(f"{packing}{target}")
+    for _ in range(150):
+        atoms, start = [], 0
+        for _ in range(rng.randrange(1, 40)):
+            size, depth = rng.choice([1, 2, 5, 5, 10, 10, 20, 40, 70]), rng.randrange(4)
+            is_glued, is_definition = rng.random() < 0.3, rng.random() < 0.3
+            level = rng.randint(0, depth)
+            atoms.append(Atom(start, start + size, depth, level, is_glued=is_glued, is_definition=is_definition))
+            start += size
+        assert sizes(atoms, packing, limit, target) == joined_one_by_one(atoms, packing, limit, target)
+
+
+def joined_one_by_one(atoms: list[Atom], packing: Packing, limit: int, target: int) -> list[int]:
+    """Do what the packer does, looking at every pair before every join."""
+    is_definition = packing is Packing.DEFINITION
+    rows = [each._replace(is_definition=is_definition and is_alone(each, target)) for each in atoms]
+    while costs := {i: cost for i, pair in enumerate(pairwise(rows)) if (cost := cost_of(*pair, limit, target))}:
+        at = min(costs, key=lambda i: (costs[i], i))
+        left, right = rows[at : at + 2]
+        depth, alone = min(left.depth, right.depth), left.is_definition or right.is_definition
+        rows[at : at + 2] = [left._replace(end=right.end, depth=depth, is_definition=alone)]
+    return [each.end - each.start for each in rows]
+
+
+def is_alone(atom: Atom, target: int) -> bool:
+    return atom.is_definition and atom.end - atom.start >= ALONE * target
+
+
+def cost_of(left: Atom, right: Atom, limit: int, target: int) -> int:
+    """Return what joining the two costs, 0 where it must not be."""
+    size = right.end - left.start
+    if right.is_glued:
+        return size if size <= limit else 0
+    is_large = min(left.end - left.start, right.end - right.start) >= CRUMB * target
+    if size > target or (is_large and (left.is_definition or right.is_definition)):
+        return 0
+    return limit + size + int(target * LEVEL_COST) * max(left.depth - right.level, right.depth - right.level, 0)
