@@ -8,23 +8,21 @@ methods of one class is a part of that class. A file without an outline is all `
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pipeline.types import OutlineNode
 
 #: Of deeper scopes only the innermost are kept.
 MAX_SCOPE = 16
 
-_WORD = re.compile(rb"\S")
 _PLAIN_KINDS = frozenset({"import", "comment", "text"})
 #: They belong to the definition that follows, or precedes, them.
 _COMPANIONS = frozenset({"comment", "decorator", "heading", "inner"})
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """What a chunk is, from the outline. ``parent`` is the definition that it is, or is a part of, if any."""
 
     kind: str
@@ -34,50 +32,46 @@ class Label:
     parent: OutlineNode | None
 
 
-@dataclass(slots=True)
 class _Contents:
     """What has been met inside one chunk so far. ``around`` are the definitions that it is only a part of."""
 
-    around: list[OutlineNode]
-    definitions: list[OutlineNode] = field(default_factory=list)
-    names: dict[str, None] = field(default_factory=dict)
-    plain: set[str] = field(default_factory=set)
-    reach: int = -1  # where the last complete definition ends
+    __slots__ = ("around", "definitions", "names", "plain", "reach")
 
-    @property
-    def is_pure(self) -> bool:
-        return not self.definitions and self.plain <= _COMPANIONS
+    def __init__(self, around: list[OutlineNode], tail: list[OutlineNode]) -> None:
+        """Start with the definitions that go on behind the chunk, and the one, if any, that ends in it."""
+        self.around = around
+        self.definitions = tail
+        self.names: dict[str, None] = {}
+        self.plain: set[str] = set()
+        self.reach = tail[0].end if tail else -1  # where the last complete definition ends
 
 
 def label_chunks(text: bytes, nodes: Sequence[OutlineNode], ends: Sequence[int]) -> Iterator[Label]:
     """Yield one label for each chunk, where chunk ``i`` is ``text[ends[i - 1]:ends[i]]``."""
+    starts = [node.start for node in nodes]
+    kinds = [node.kind for node in nodes]
+    named = [i for i, node in enumerate(nodes) if node.name]
     open_definitions: list[OutlineNode] = []
     ambient = "text"
-    at = start = 0
+    at = start = taken = 0
     for end in ends:
-        first, last = _trimmed(text, start, end)
-        contents = _enter(open_definitions, first, last)
-        while at < len(nodes) and nodes[at].start < end:
-            node = nodes[at]
-            at += 1
-            if node.name:
+        contents = _enter(text, open_definitions, start, end)
+        behind = bisect_left(starts, end, at)
+        until = bisect_left(named, behind, taken)
+        # Each definition and the plain nodes before it, which are taken as a whole; then those behind the last one.
+        for i in (*named[taken:until], behind):
+            if at < i:
+                ambient = kinds[i - 1]
+                outside = at if starts[at] >= contents.reach else bisect_left(starts, contents.reach, at, i)
+                contents.plain.update(kinds[outside:i])
+            if i < behind:
+                node = nodes[i]
                 _take(contents, node, end)
                 _leave(open_definitions, node.start)
                 open_definitions.append(node)
-            else:
-                ambient = node.kind
-                if node.start >= contents.reach:
-                    contents.plain.add(ambient)
+            at = i + 1
         yield _label(contents, ambient)
-        start = end
-
-
-def _trimmed(text: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return the span without the white space around it; a span of white space stays as it is."""
-    word = _WORD.search(text, start, end)
-    if word is None:
-        return start, end
-    return word.start(), start + len(text[start:end].rstrip())
+        start, at, taken = end, behind, until
 
 
 def _leave(open_definitions: list[OutlineNode], offset: int) -> None:
@@ -85,14 +79,21 @@ def _leave(open_definitions: list[OutlineNode], offset: int) -> None:
         open_definitions.pop()
 
 
-def _enter(open_definitions: list[OutlineNode], first: int, last: int) -> _Contents:
-    """Start a chunk inside the definitions that earlier chunks opened: some go on behind it, some end in it."""
-    _leave(open_definitions, first)
-    contents = _Contents(around=[node for node in open_definitions if node.end >= last])
-    tail = open_definitions[len(contents.around) : len(contents.around) + 1]
-    contents.definitions.extend(tail)
-    contents.reach = max((node.end for node in tail), default=-1)
-    return contents
+def _enter(text: bytes, open_definitions: list[OutlineNode], start: int, end: int) -> _Contents:
+    """Start a chunk inside the definitions that earlier chunks opened: some go on behind it, some end in it.
+
+    The white space around it does not count, unless it is nothing else.
+    """
+    _leave(open_definitions, start)
+    if not open_definitions:
+        return _Contents([], [])
+    body = text[start:end]
+    if words := body.strip():
+        end -= len(body) - len(body.rstrip())
+        start = end - len(words)
+    _leave(open_definitions, start)
+    around = [node for node in open_definitions if node.end >= end]
+    return _Contents(around, open_definitions[len(around) : len(around) + 1])
 
 
 def _take(contents: _Contents, node: OutlineNode, end: int) -> None:
@@ -100,7 +101,7 @@ def _take(contents: _Contents, node: OutlineNode, end: int) -> None:
     contents.names[node.name] = None
     if node.start < contents.reach:
         return
-    if node.end > end and contents.is_pure:
+    if node.end > end and not contents.definitions and contents.plain <= _COMPANIONS:
         contents.around.append(node)
         contents.plain.clear()
     else:
