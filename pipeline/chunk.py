@@ -7,7 +7,6 @@ chunks everywhere, and an edit in one function leaves the chunks of the others a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from pipeline.chunk_pack import Packer, Packing
 from pipeline.embed import BYTES_PER_TOKEN
 from pipeline.errors import MalformedDocument
 from pipeline.facts import ChunkFacts
-from pipeline.header import MAX_HEADER_BYTES, embedding_input
+from pipeline.header import MAX_HEADER_BYTES, embedding_bytes
 from pipeline.identity import chunk_id, embed_hash, text_hash
 from pipeline.types import Chunk, ChunkSet, DocumentRef, Outline
 
@@ -81,7 +80,7 @@ def chunk_ends(text: bytes, outline: Outline, budget: ChunkBudget) -> list[int]:
     """
     if outline.length != len(text):
         raise MalformedDocument("The outline belongs to another text; parse the document again.")
-    atoms = list(Atoms(text, outline.nodes, budget.max_bytes).cut())
+    atoms = Atoms(text, outline.nodes, budget.max_bytes).cut()
     return Packer(atoms, budget.max_bytes, budget.target_bytes, budget.packing).ends()
 
 
@@ -89,32 +88,33 @@ def _chunks(
     document: DocumentRef, text: bytes, described: Iterable[tuple[int, Label, ChunkFacts | None]]
 ) -> Iterator[Chunk]:
     start, lines = 0, 0
-    occurrences: Counter[bytes] = Counter()
+    occurrences: dict[bytes, int] = {}
     for ordinal, (end, label, facts) in enumerate(described):
         body = text[start:end]
         body_hash = text_hash(body)
+        occurrence = occurrences.get(body_hash, 0)
         newlines = count_newlines(body)
-        signatures = tuple(node.signature for node in label.scope)
-        parent = label.parent
+        kind, name, around, defines, parent = label
+        signatures = tuple([node.signature for node in around])
         yield Chunk(
-            id=chunk_id(document.id, body_hash, occurrences[body_hash]),
+            id=chunk_id(document.id, body_hash, occurrence),
             ordinal=ordinal,
             start=start,
             end=end,
             start_line=lines + 1,
             end_line=lines + newlines + (not body.endswith((b"\n", b"\r"))),
-            kind=label.kind,
-            name=label.name,
-            scope=tuple(node.name for node in label.scope),
+            kind=kind,
+            name=name,
+            scope=tuple([node.name for node in around]),
             scope_signatures=signatures,
-            defines=label.defines,
+            defines=defines,
             text_hash=body_hash,
-            embed_hash=embed_hash(embedding_input(document.path, signatures, label.defines, body.decode())),
+            embed_hash=embed_hash(embedding_bytes(document.path, signatures, defines, body)),
             parent_start=start if parent is None else parent.start,
             parent_end=end if parent is None else parent.end,
             facts=facts,
         )
-        occurrences[body_hash] += 1
+        occurrences[body_hash] = occurrence + 1
         start, lines = end, lines + newlines
 
 

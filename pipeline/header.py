@@ -7,6 +7,7 @@ changes when a neighbour is edited: no line numbers, no siblings, no imports. So
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 #: Part of what a chunk's embed hash depends on; a new value embeds everything again.
@@ -34,13 +35,28 @@ class Header(NamedTuple):
 
 def embedding_input(path: str, scope_signatures: Sequence[str], defines: Sequence[str], body: str) -> str:
     """Return the header and ``body`` as one text of valid Unicode without NUL, at most 600 bytes above the body's."""
-    lines = [f"# {_last(_line(path), MAX_PATH_BYTES)}"]
-    if scope_signatures:
-        lines.append(f"{_SCOPE}{_last(_line(' > '.join(scope_signatures)), MAX_SCOPE_BYTES)}")
-    if defines:
-        lines.append(f"{_DEFINES}{_first(_line(', '.join(defines)), MAX_DEFINES_BYTES)}")
-    lines.append(_sendable(body))
-    return "\n".join(lines)
+    return _header(path, tuple(scope_signatures), defines) + _sendable(body)
+
+
+def embedding_bytes(path: str, scope_signatures: tuple[str, ...], defines: Sequence[str], body: bytes) -> bytes:
+    """Return what ``embedding_input`` does, in UTF-8, from a body in UTF-8: it is hashed more often than it is read."""
+    return _header(path, scope_signatures, defines).encode() + body.replace(b"\0", b" ")
+
+
+def _header(path: str, scope_signatures: tuple[str, ...], defines: Sequence[str]) -> str:
+    header = _path_line(path) + _scope_line(scope_signatures)
+    return f"{header}{_DEFINES}{_first(_line(', '.join(defines)), MAX_DEFINES_BYTES)}\n" if defines else header
+
+
+# The chunks of one document come one after the other, and those of one class.
+@lru_cache(maxsize=16)
+def _path_line(path: str) -> str:
+    return f"# {_last(_line(path), MAX_PATH_BYTES)}\n"
+
+
+@lru_cache(maxsize=16)
+def _scope_line(signatures: tuple[str, ...]) -> str:
+    return f"{_SCOPE}{_last(_line(' > '.join(signatures)), MAX_SCOPE_BYTES)}\n" if signatures else ""
 
 
 def split_header(text: str) -> tuple[Header, str]:
@@ -60,7 +76,8 @@ def _labelled(text: str, label: str) -> tuple[str, str]:
 
 def _sendable(text: str) -> str:
     """Return text that every JSON reader takes: no NUL, no half of a surrogate pair."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+    text = text.replace("\0", " ")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _line(text: str) -> str:

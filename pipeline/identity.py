@@ -23,9 +23,10 @@ def text_hash(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def embed_hash(embedding_input: str) -> bytes:
-    """Return the SHA-256 of what the embedder is given (header and text)."""
-    return hashlib.sha256(embedding_input.encode()).digest()
+def embed_hash(embedding_input: str | bytes) -> bytes:
+    """Return the SHA-256 of what the embedder is given (header and text), as text or in UTF-8."""
+    data = embedding_input if isinstance(embedding_input, bytes) else embedding_input.encode()
+    return hashlib.sha256(data).digest()
 
 
 def document_id(source_id: UUID, path: str) -> UUID:
@@ -35,7 +36,9 @@ def document_id(source_id: UUID, path: str) -> UUID:
 
 def chunk_id(document: UUID, body_hash: bytes, occurrence: int) -> UUID:
     """Return the id of the ``occurrence``-th chunk (from 0) of ``document`` whose text has ``body_hash``."""
-    return uuid5(document, f"{body_hash.hex()}:{occurrence}")
+    # What uuid5(document, name) does, in half of the time.
+    digest = hashlib.sha1(b"%b%b:%d" % (document.bytes, body_hash.hex().encode(), occurrence), usedforsecurity=False)
+    return UUID(bytes=digest.digest()[:16], version=5)
 
 
 def model_id(key: str) -> UUID:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.header import MAX_HEADER_BYTES, Header, embedding_input, split_header
+from pipeline.header import MAX_HEADER_BYTES, Header, embedding_bytes, embedding_input, split_header
 
 
 def test_the_header_says_where_the_code_is() -> None:
@@ -57,3 +57,13 @@ def test_a_text_without_a_header_loses_no_word() -> None:
     header, body = split_header("one line")
     assert (header.path, body) == ("one line", "")
     assert split_header("") == (Header("", "", ""), "")
+
+
+@pytest.mark.parametrize("scope", [(), ("class A(B)", "def f\0(self)"), ("größe\ud800",)])
+@pytest.mark.parametrize("defines", [(), ("g", "日本")])
+@pytest.mark.parametrize("body", ["", "one\n", "a\0b\r\n\ufeff日 👩\u200d👧"])
+def test_the_bytes_that_are_hashed_are_those_of_the_text(
+    scope: tuple[str, ...], defines: tuple[str, ...], body: str
+) -> None:
+    told = embedding_bytes("dir/\udcff ä.py", scope, defines, body.encode())
+    assert told == embedding_input("dir/\udcff ä.py", scope, defines, body).encode()

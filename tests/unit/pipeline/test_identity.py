@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pipeline.identity import NAMESPACE, chunk_id, document_id, embed_hash, model_id, revision_of, text_hash
 from pipeline.types import EmbeddingModel
@@ -21,6 +21,17 @@ def test_ids_are_what_they_have_always_been() -> None:
 def test_hashes_are_sha256_of_the_bytes() -> None:
     digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
     assert revision_of(b"hello").hex() == text_hash(b"hello").hex() == embed_hash("hello").hex() == digest
+
+
+def test_a_chunks_id_is_the_name_based_uuid_of_its_document_hash_and_occurrence() -> None:
+    for occurrence in (0, 7, 12_345):
+        for document in (UUID(int=0), UUID(int=(1 << 128) - 1), document_id(SOURCE, "a")):
+            body_hash = text_hash(str(document).encode())
+            assert chunk_id(document, body_hash, occurrence) == uuid5(document, f"{body_hash.hex()}:{occurrence}")
+
+
+def test_the_hash_of_a_text_is_that_of_its_bytes() -> None:
+    assert embed_hash("größe") == embed_hash("größe".encode())
 
 
 def test_everything_that_tells_chunks_apart_is_part_of_their_id() -> None:
