@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from pipeline.chunk_labels import Label
 from pipeline.facts import ChunkFacts, DefinitionFacts, Span
@@ -24,6 +25,9 @@ MAX_REFERENCES = 64
 _NAME = re.compile(rb"[$@\w\x80-\xff]+(?:[?!](?!=))?")
 _NOTHING = DefinitionFacts()
 
+#: Doc, parameters, return type, decorators and complexity of a definition.
+_About: TypeAlias = tuple[str, tuple[str, ...], str, tuple[str, ...], int]
+
 
 def describe_chunks(
     text: bytes, outline: Outline, ends: Sequence[int], labels: Sequence[Label]
@@ -34,9 +38,11 @@ def describe_chunks(
         yield from (None for _ in labels)
         return
     # The parents are nodes of the outline themselves, so that it is enough to ask which one it is.
-    known = {id(outline.nodes[i]): each for i, each in facts.definitions.items()}
+    nodes = outline.nodes
+    known = {id(nodes[i]): each for i, each in facts.definitions.items()}
     parts = Counter([id(label.parent) for label in labels])
-    part: Counter[int] = Counter()
+    part = dict.fromkeys(parts, 0)
+    about: dict[int, _About] = {}
     start = at = 0
     for end, label in zip(ends, labels, strict=True):
         after = bisect_left(facts.references, end, at)
@@ -47,9 +53,10 @@ def describe_chunks(
         else:
             key = id(label.parent)
             part[key] += 1
-            about = _words_of(text, known.get(key, _NOTHING))
+            if key not in about:
+                about[key] = _words_of(text, known.get(key, _NOTHING))
             symbol = table.separator.join(_qualified(label))
-            yield ChunkFacts(symbol, *about, part[key], parts[key], references, has_error)
+            yield ChunkFacts(symbol, *about[key], part[key], parts[key], references, has_error)
         start, at = end, after
 
 
@@ -65,7 +72,7 @@ def _qualified(label: Label) -> list[str]:
     return names if is_part else [*names, label.name]
 
 
-def _words_of(text: bytes, facts: DefinitionFacts) -> tuple[str, tuple[str, ...], str, tuple[str, ...], int]:
+def _words_of(text: bytes, facts: DefinitionFacts) -> _About:
     """Return doc, parameters, return type, decorators and complexity."""
     doc = "" if facts.doc is None else _line(text, facts.doc)
     returns = "" if facts.returns is None else _line(text, facts.returns)
@@ -85,9 +92,10 @@ def _line(text: bytes, span: Span) -> str:
 def _names(text: bytes, offsets: Sequence[int], end: int, own: Sequence[str]) -> tuple[str, ...]:
     """Return the names at these offsets, each once, but none that the chunk defines itself."""
     name_at = _NAME.match
-    matches = [name_at(text, offset, end) for offset in offsets]
-    distinct = dict.fromkeys([match[0] for match in matches if match is not None])
+    distinct = dict.fromkeys([match[0] for offset in offsets if (match := name_at(text, offset, end))])
     for name in own:
         distinct.pop(name.encode(), None)
-    names = list(distinct)[:MAX_REFERENCES]
-    return tuple([name.decode("utf-8", "replace")[:MAX_WORDS] for name in names])
+    if not distinct:
+        return ()
+    names = b"\n".join(list(distinct)[:MAX_REFERENCES]).decode("utf-8", "replace").split("\n")
+    return tuple([name[:MAX_WORDS] for name in names])
