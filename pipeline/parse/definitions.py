@@ -32,6 +32,7 @@ class Definition(NamedTuple):
     name: str
     signature: str
     inner: tuple[int, int] | None
+    body: tree_sitter.Node | None
 
 
 def find_definition(
@@ -65,7 +66,10 @@ def find_definition(
     if kind == "function" and owner in _OWNERS:
         kind = "method"
     span = None if inner == node else inner.byte_range
-    return Definition(kind, name, name if kind == "key" else _signature(node, inner, data, language), span)
+    if kind == "key":
+        return Definition(kind, name, name, span, None)
+    body = _body(inner, language)
+    return Definition(kind, name, _signature(node, inner, body, data, language), span, body)
 
 
 def _defining(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str, str, str] | None:
@@ -120,13 +124,16 @@ def _field_text(node: tree_sitter.Node, field: str, data: bytes) -> str:
     if found is None:
         return ""
     start, end = found.byte_range
-    return _clip(_text(data, start, end).strip("\"'"), MAX_NAME)
+    text = _text(data, start, end)
+    # Most are identifiers, which have nothing to be rid of.
+    return text if end - start <= MAX_NAME and text.isidentifier() else _clip(text.strip("\"'"), MAX_NAME)
 
 
-def _signature(node: tree_sitter.Node, found: tree_sitter.Node, data: bytes, language: Language) -> str:
+def _signature(
+    node: tree_sitter.Node, found: tree_sitter.Node, body: tree_sitter.Node | None, data: bytes, language: Language
+) -> str:
     """Return the header on one line: from behind the decorators to the body, or to the end of the first line."""
     start = _first_code(node, language).start_byte
-    body = _body(found, language)
     if body is None:
         code = max(start, found.start_byte)
         line = _text(data, code, found.end_byte).partition("\n")[0].partition("\r")[0]
@@ -174,11 +181,12 @@ def _heading(node: tree_sitter.Node, data: bytes) -> Definition:
     """Return a heading as ``## Title``, in whichever style it is written."""
     name = _CLOSING_MARKS.sub("", _field_text(node, "heading_content", data))
     level = next((int(c) for child in node.children for c in child.type if c.isdigit()), 1)
-    return Definition("heading", name, f"{'#' * level} {name}", None)
+    return Definition("heading", name, f"{'#' * level} {name}", None, None)
 
 
 def _text(data: bytes, start: int, end: int) -> str:
-    return data[start : min(end, start + _HEADER_BYTES)].decode("utf-8", "replace").replace("\0", "")
+    text = data[start : end if end - start < _HEADER_BYTES else start + _HEADER_BYTES].decode("utf-8", "replace")
+    return text.replace("\0", "") if "\0" in text else text
 
 
 def _clip(text: str, limit: int) -> str:

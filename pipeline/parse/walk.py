@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import tree_sitter
 
@@ -25,6 +24,10 @@ MANY_SIBLINGS = 1_000
 RUN_BYTES = 256
 #: The number that every grammar has for its error nodes.
 ERROR_ID = 0xFFFF
+_NEWLINE, _RETURN = b"\n\r"
+
+#: Makes a named tuple from a plain one in a third of the time that its own constructor takes.
+_new_node = tuple.__new__
 
 #: Bodies that are statements as well, where they stand alone in a body.
 BLOCKS = frozenset({"compound_statement", "statement_block", "block"})
@@ -38,7 +41,8 @@ class _Frame:
     of a definition that the node wraps; ``owner`` the kind of the closest definition. ``last`` is the index of the
     sibling that the next one may join, -1 if there is none. ``is_list`` says that bodies in it are nodes of their own,
     ``is_plain`` that it is neither a definition nor a body, so that it holds elements rather than statements, and
-    ``is_body`` that it is a body or the like, so that a block in it is a statement.
+    ``is_body`` that it is a body or the like, so that a block in it is a statement. What is before the offset
+    ``skipped`` is not visited.
     """
 
     start: int
@@ -53,6 +57,7 @@ class _Frame:
     has_body: bool = False
     siblings: int = 0
     last: int = -1
+    skipped: int = -1
 
     def within(self, role: _Role, inner: tuple[int, int] | None, *, is_plain: bool) -> _Frame:
         """Return the frame for the children of a child that has no node of its own."""
@@ -65,7 +70,8 @@ class _Frame:
         )
 
 
-class _Role(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Role:
     """What a node type means to the walk.
 
     ``kind`` is the outline's word for it where it defines nothing, ``kind_in_plain`` the one among elements.
@@ -133,7 +139,6 @@ class Walk:
 
     def __init__(self, data: bytes, language: Language) -> None:
         self._data = data
-        self._find = data.find
         self._has_cr = b"\r" in data
         self._language = language
         self._roles = _roles_of(language.name)
@@ -159,8 +164,8 @@ class Walk:
 
     def _visit_siblings(self, cursor: tree_sitter.TreeCursor, frame: _Frame) -> _Frame | None:
         """Take in the cursor's node and its siblings; return early to visit the children of one, with this frame."""
-        nodes, find, roles, goto_next_sibling = self._nodes, self._find, self._roles, cursor.goto_next_sibling
-        depth, is_plain, is_wrapping = frame.depth, frame.is_plain, frame.inner is not None
+        nodes, data, roles, goto_next_sibling = self._nodes, self._data, self._roles, cursor.goto_next_sibling
+        append, new, depth, is_plain, is_wrapping = nodes.append, _new_node, frame.depth, frame.is_plain, frame.inner is not None
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101  a cursor always stands on a node
@@ -169,18 +174,18 @@ class Walk:
                 start, end = node.byte_range
                 if is_wrapping or not role.is_simple or end - start > LEAF_BYTES:
                     inside = self._visit(node, start, end, role, frame)
-                    if inside is not None and cursor.goto_first_child():
+                    if inside is not None and _goto_child(cursor, inside.skipped):
                         return inside
                 elif start < end:
                     # Most begin a line: they are appended here, which saves a tenth of the walk.
                     kind = role.kind_in_plain if is_plain else role.kind
                     last = frame.last
-                    if last >= 0 and (frame.siblings >= MANY_SIBLINGS or find(b"\n", nodes[last].end - 1, start) < 0):
+                    if last >= 0 and (frame.siblings >= MANY_SIBLINGS or _NEWLINE not in data[nodes[last][1] - 1 : start]):
                         self._append_leaf(start, end, kind, frame)
                     else:
                         frame.siblings += 1
                         frame.last = len(nodes)
-                        nodes.append(OutlineNode(start, end, depth, kind))
+                        append(new(OutlineNode, (start, end, depth, kind, "", "", "")))
             if not goto_next_sibling():
                 return None
 
@@ -219,14 +224,23 @@ class Walk:
 
     def _define(self, start: int, end: int, definition: Definition, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in a node that defines something."""
-        kind, name, signature, inner = definition
+        kind, name, signature, inner, body = definition
         frame.last = -1
         if inner is not None:
             self.inner[len(self._nodes)] = inner
-        self._nodes.append(OutlineNode(start, end, frame.depth, kind, name, signature))
+        self._nodes.append(_new_node(OutlineNode, (start, end, frame.depth, kind, name, signature, "")))
         if not _is_deep(start, end, role, frame) and kind not in self._language.containers:
             return None
-        return _Frame(start, end, frame.depth + 1, len(self._nodes), kind, inner, role.is_list)
+        inside = _Frame(start, end, frame.depth + 1, len(self._nodes), kind, inner, role.is_list)
+        if body is not None and inner is None and not role.is_list and self._is_at_once(body, start):
+            inside.skipped = body.start_byte
+        return inside
+
+    def _is_at_once(self, body: tree_sitter.Node, start: int) -> bool:
+        """Tell whether a body has so short a header that `_open_body` would forget it: then it is not even visited."""
+        role = self._roles[body.kind_id]
+        begin, end = body.byte_range
+        return role is not None and role.is_body and begin < end and begin - start <= LEAF_BYTES
 
     def _visit_plain(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in a node that defines nothing."""
@@ -260,20 +274,25 @@ class Walk:
             elder = nodes[last]
             size, elder_end, elder_kind = end - elder[0], elder[1], elder[3]
             if size <= LEAF_BYTES and (
-                (self._find(b"\n", elder_end - 1, start) < 0 and not self._starts_line(elder_end, start))
+                (_NEWLINE not in self._data[elder_end - 1 : start] and not self._starts_line(elder_end, start))
                 or (frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder_kind)
             ):
                 if kind in (elder_kind, "comment"):
                     kind = elder_kind
                 elif kind != "element":
                     kind = self._language.plain_kind
-                nodes[last] = OutlineNode(elder[0], end, elder[2], kind)
+                nodes[last] = _new_node(OutlineNode, (elder[0], end, elder[2], kind, "", "", ""))
                 return
         frame.last = len(nodes)
-        nodes.append(OutlineNode(start, end, frame.depth, kind))
+        nodes.append(_new_node(OutlineNode, (start, end, frame.depth, kind, "", "", "")))
 
     def _starts_line(self, elder_end: int, start: int) -> bool:
-        return self._has_cr and self._find(b"\r", elder_end - 1, start) >= 0
+        return self._has_cr and _RETURN in self._data[elder_end - 1 : start]
+
+
+def _goto_child(cursor: tree_sitter.TreeCursor, skipped: int) -> bool:
+    """Go to the first child, or to the first one that ends behind an offset; tell whether there is one."""
+    return cursor.goto_first_child() if skipped < 0 else cursor.goto_first_child_for_byte(skipped) is not None
 
 
 def _is_deep(start: int, end: int, role: _Role, frame: _Frame) -> bool:
