@@ -65,7 +65,7 @@ def find_definition(
         return None
     if kind == "function" and owner in _OWNERS:
         kind = "method"
-    span = None if inner == node else inner.byte_range
+    span = None if inner is node else inner.byte_range
     if kind == "key":
         return Definition(kind, name, name, span, None)
     body = _body(inner, language)
@@ -152,8 +152,11 @@ def _body(node: tree_sitter.Node, language: Language) -> tree_sitter.Node | None
 
 def _first_code(node: tree_sitter.Node, language: Language) -> tree_sitter.Node:
     """Return the first node inside that is neither decorator nor comment."""
-    first = node.child(0) if node.child_count else node
-    if not _is_before_code(first.type, language) and first.type not in language.modifiers:
+    first = node.child(0) if node.child_count else None
+    if first is None:
+        return node
+    grammar_type = first.type
+    if not _is_before_code(grammar_type, language) and grammar_type not in language.modifiers:
         return first
     for child in node.children:
         inside = child.children if child.type in language.modifiers else (child,)

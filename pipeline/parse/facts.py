@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import tree_sitter
 
@@ -136,25 +136,30 @@ class _Definitions:
         self._decorators = found["decorator"]
         self._starts = {start for start, _ in self._decorators}
         self._spans = {inner.get(i) or node[:2]: i for i, node in enumerate(nodes) if node.name}
-        # Outer before inner, also where both begin at the same byte.
-        scopes = sorted([*found["scope"], *found["lambda"]], key=lambda span: (span[0], -span[1]))
-        known = {*found["scope"], *self._spans}
         branches = _starts(captures.get("branch", ()))
-        self._branches = Counter(_owners([scope for scope in scopes if scope in known], branches))
+        heads = (*found["parameter"], *found["return"], *found["doc"])
+        if found["lambda"]:
+            owners = _owners([*found["scope"], *found["lambda"]], [start for start, _ in heads])
+            known = {*found["scope"], *self._spans}
+            counted = _owners([scope for scope in (*found["scope"], *found["lambda"]) if scope in known], branches)
+        else:
+            owners = counted = _owners(found["scope"], [*branches, *(start for start, _ in heads)])
+        self._branches = Counter([counted[start] for start in branches])
         self._parameters: dict[Span, list[Span]] = {}
-        for owner, span in _owned(scopes, found["parameter"]):
-            self._parameters.setdefault(owner, []).append(span)
-        self._returns = dict(_owned(scopes, found["return"]))
-        self._docs = dict(_owned(scopes, found["doc"]))
+        for span in found["parameter"]:
+            self._parameters.setdefault(owners[span[0]], []).append(span)
+        self._returns = {owners[span[0]]: span for span in found["return"]}
+        self._docs = {owners[span[0]]: span for span in found["doc"]}
 
     def facts(self) -> dict[int, DefinitionFacts]:
         """Return the facts of the nodes that have any, by their index."""
         facts: dict[int, DefinitionFacts] = {}
+        nodes, starts = self._nodes, self._starts
         for span, i in self._spans.items():
-            node = self._nodes[i]
-            complexity = self._branches.get(span, 0) + 1 if node.kind in _FUNCTIONS else 0
+            node = nodes[i]
+            complexity = self._branches[span] + 1 if node.kind in _FUNCTIONS else 0
             doc = self._doc(i, span) if self._comments or span in self._docs else None
-            is_decorated = node.start in self._starts or (i > 0 and self._nodes[i - 1].kind == "decorator")
+            is_decorated = starts and (node.start in starts or (i > 0 and nodes[i - 1].kind == "decorator"))
             decorators = self._decorators_of(node) if is_decorated else ()
             if complexity or doc or decorators:
                 parameters = tuple(self._parameters.get(span, ())[:MAX_PARAMETERS])
@@ -184,24 +189,20 @@ class _Definitions:
         return start <= end and not self._data[start:end].strip()
 
 
-def _owned(scopes: Sequence[Span], spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
-    """Yield the innermost scope around each span, and the span."""
-    return zip(_owners(scopes, [start for start, _ in spans]), spans, strict=True)
-
-
-def _owners(scopes: Sequence[Span], offsets: Sequence[int]) -> list[Span]:
-    """Return the innermost scope around each offset, or the span of everything; both are in the order of the text."""
-    owners: list[Span] = []
+def _owners(scopes: Iterable[Span], offsets: Iterable[int]) -> dict[int, Span]:
+    """Return the innermost scope around each offset, or the span of everything."""
+    owners: dict[int, Span] = {}
     owner = (-1, _EVERYTHING)
     around = [owner]
-    at, following = 0, scopes[0][0] if scopes else _EVERYTHING
-    for offset in offsets:
-        while following <= offset:
-            around.append(owner := scopes[at])
-            at += 1
-            following = scopes[at][0] if at < len(scopes) else _EVERYTHING
+    # Outer before inner, also where both begin at the same byte; the last one is never reached.
+    scopes = iter([*sorted(scopes, key=lambda span: (span[0], -span[1])), (_EVERYTHING, _EVERYTHING)])
+    following = next(scopes)
+    for offset in sorted(offsets):
+        while following[0] <= offset:
+            around.append(owner := following)
+            following = next(scopes)
         while owner[1] <= offset:
             around.pop()
             owner = around[-1]
-        owners.append(owner)
+        owners[offset] = owner
     return owners

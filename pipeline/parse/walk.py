@@ -61,13 +61,8 @@ class _Frame:
 
     def within(self, role: _Role, inner: tuple[int, int] | None, *, is_plain: bool) -> _Frame:
         """Return the frame for the children of a child that has no node of its own."""
-        return _Frame(
-            *(self.start, self.end, self.depth, self.first, self.owner, inner),
-            is_list=role.is_list,
-            is_plain=is_plain,
-            is_body=role.is_body,
-            has_body=self.has_body,
-        )
+        start, end, depth, first, owner = self.start, self.end, self.depth, self.first, self.owner
+        return _Frame(start, end, depth, first, owner, inner, role.is_list, is_plain, role.is_body, self.has_body)
 
 
 @dataclass(frozen=True, slots=True)
