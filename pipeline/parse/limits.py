@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from itertools import accumulate
 from resource import RUSAGE_SELF, getrusage
 
@@ -27,6 +28,7 @@ _STATM = "/proc/self/statm"
 _STATM_BYTES = 256
 
 _BRACKETS = (b"()", b"[]", b"{}")
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"".join(_BRACKETS)))
 _ALL_BUT = {pair: bytes(each for each in range(256) if each not in pair) for pair in (*_BRACKETS, b"<>")}
 #: Levels of brackets that are taken away at once, before they are counted one by one; real files have few more.
 _CLOSINGS = 32
@@ -37,7 +39,11 @@ _NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 def is_too_much(data: bytes, language: Language) -> bool:
     """Tell whether a text must not be given to the language's grammar."""
-    if len(data) > language.max_bytes or any(leaves_open(data, pair, MAX_UNCLOSED) for pair in _BRACKETS):
+    if len(data) > language.max_bytes:
+        return True
+    # To read the text once, not once for every kind, saves a hundredth of a parse.
+    brackets = data.translate(None, _ALL_BUT_BRACKETS)
+    if any(leaves_open(brackets, pair, MAX_UNCLOSED) for pair in _BRACKETS):
         return True
     if language.max_angles and leaves_open(data, b"<>", language.max_angles):
         return True
@@ -80,12 +86,16 @@ def _peak() -> int:
 
 
 def _resident_bytes() -> int:
-    # Twice as fast as a file object, and read for every file.
-    statm = os.open(_STATM, os.O_RDONLY)
-    try:
-        return int(os.read(statm, _STATM_BYTES).split()[1]) * _PAGE_BYTES
-    finally:
-        os.close(statm)
+    return int(os.pread(_statm(os.getpid()), _STATM_BYTES, 0).split()[1]) * _PAGE_BYTES
+
+
+@cache
+def _statm(_process: int) -> int:
+    """Return the descriptor of a process's own account of its memory: to open it for every file takes twice as long.
+
+    A forked process has an account of its own.
+    """
+    return os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def nests_deeper(data: bytes, limit: int) -> bool:
