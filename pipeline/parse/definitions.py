@@ -26,7 +26,10 @@ _CLOSING_MARKS = re.compile(r"(^|\s+)#+$")
 
 
 class Definition(NamedTuple):
-    """What a node defines. ``inner`` is the span of the definition proper where the node only wraps it."""
+    """What a node defines. ``inner`` is the span of the definition proper where the node only wraps it.
+
+    ``body`` is the definition's, where it has one and a signature before it.
+    """
 
     kind: str
     name: str
@@ -66,10 +69,9 @@ def find_definition(
     if kind == "function" and owner in _OWNERS:
         kind = "method"
     span = None if inner is node else inner.byte_range
-    if kind == "key":
-        return Definition(kind, name, name, span, None)
-    body = _body(inner, language)
-    return Definition(kind, name, _signature(node, inner, body, data, language), span, body)
+    body = None if kind == "key" else _body(inner, language)
+    signature = name if kind == "key" else _signature(node, inner, body, data, language)
+    return Definition(kind, name, signature, span, body)
 
 
 def _defining(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str, str, str] | None:

@@ -32,7 +32,8 @@ BYTES_PER_REFERENCE = 16
 FREE_REFERENCES = 64
 
 _FUNCTIONS = frozenset({"function", "method"})
-_ABOUT_DEFINITIONS = ("scope", "lambda", "parameter", "return", "doc", "decorator")
+_ABOUT_HEADS = ("parameter", "return", "doc")
+_ABOUT_DEFINITIONS = ("scope", "lambda", "decorator", *_ABOUT_HEADS)
 #: Beyond every offset.
 _EVERYTHING = 1 << 62
 
@@ -100,18 +101,13 @@ def _errors(tree: tree_sitter.Tree, language: str) -> tuple[int, ...]:
     if not tree.root_node.has_error:
         return ()
     captures = _captures(errors_query(language), tree)
-    return tuple(_starts(captures.get("error", ()))[:MAX_ERRORS])
+    return tuple(sorted([node.start_byte for node in captures.get("error", ())])[:MAX_ERRORS])
 
 
 def _captures(query: tree_sitter.Query, tree: tree_sitter.Tree) -> dict[str, list[tree_sitter.Node]]:
     cursor = tree_sitter.QueryCursor(query)
     cursor.set_max_start_depth(MAX_DEPTH)
     return cursor.captures(tree.root_node)
-
-
-def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:
-    """Return where the nodes start; ``a and b or c`` is two branches that start at the same byte."""
-    return sorted([node.start_byte for node in nodes])
 
 
 def _spans(nodes: Iterable[tree_sitter.Node]) -> list[Span]:
@@ -136,15 +132,18 @@ class _Definitions:
         self._decorators = found["decorator"]
         self._starts = {start for start, _ in self._decorators}
         self._spans = {inner.get(i) or node[:2]: i for i, node in enumerate(nodes) if node.name}
-        branches = _starts(captures.get("branch", ()))
-        heads = (*found["parameter"], *found["return"], *found["doc"])
+        # ``a and b or c`` is two branches that start at the same byte.
+        branches = [node.start_byte for node in captures.get("branch", ())]
+        heads = [start for name in _ABOUT_HEADS for start, _ in found[name]]
+        scopes = [*found["scope"], *found["lambda"]]
         if found["lambda"]:
-            owners = _owners([*found["scope"], *found["lambda"]], [start for start, _ in heads])
             known = {*found["scope"], *self._spans}
-            counted = _owners([scope for scope in (*found["scope"], *found["lambda"]) if scope in known], branches)
+            counting = _owners([scope for scope in scopes if scope in known], branches)
+            owners = _owners(scopes, heads)
         else:
-            owners = counted = _owners(found["scope"], [*branches, *(start for start, _ in heads)])
-        self._branches = Counter([counted[start] for start in branches])
+            # One pass for all of them: each has to go through all scopes.
+            owners = counting = _owners(scopes, branches + heads)
+        self._branches = Counter([counting[start] for start in branches])
         self._parameters: dict[Span, list[Span]] = {}
         for span in found["parameter"]:
             self._parameters.setdefault(owners[span[0]], []).append(span)
@@ -157,7 +156,7 @@ class _Definitions:
         nodes, starts = self._nodes, self._starts
         for span, i in self._spans.items():
             node = nodes[i]
-            complexity = self._branches[span] + 1 if node.kind in _FUNCTIONS else 0
+            complexity = self._branches.get(span, 0) + 1 if node.kind in _FUNCTIONS else 0
             doc = self._doc(i, span) if self._comments or span in self._docs else None
             is_decorated = starts and (node.start in starts or (i > 0 and nodes[i - 1].kind == "decorator"))
             decorators = self._decorators_of(node) if is_decorated else ()

@@ -24,9 +24,11 @@ MANY_SIBLINGS = 1_000
 RUN_BYTES = 256
 #: The number that every grammar has for its error nodes.
 ERROR_ID = 0xFFFF
-_NEWLINE, _RETURN = b"\n\r"
 
-#: Makes a named tuple from a plain one in a third of the time that its own constructor takes.
+#: Line ends, as ``in`` takes them: to slice and look is twice as fast as to find.
+_LF, _CR = b"\n\r"
+
+#: Makes a node from a plain tuple, in half the time that its own constructor takes: 2 % of the time of a parse.
 _new_node = tuple.__new__
 
 #: Bodies that are statements as well, where they stand alone in a body.
@@ -160,7 +162,8 @@ class Walk:
     def _visit_siblings(self, cursor: tree_sitter.TreeCursor, frame: _Frame) -> _Frame | None:
         """Take in the cursor's node and its siblings; return early to visit the children of one, with this frame."""
         nodes, data, roles, goto_next_sibling = self._nodes, self._data, self._roles, cursor.goto_next_sibling
-        append, new, depth, is_plain, is_wrapping = nodes.append, _new_node, frame.depth, frame.is_plain, frame.inner is not None
+        append, new = nodes.append, _new_node
+        depth, is_plain, is_wrapping = frame.depth, frame.is_plain, frame.inner is not None
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101  a cursor always stands on a node
@@ -175,7 +178,7 @@ class Walk:
                     # Most begin a line: they are appended here, which saves a tenth of the walk.
                     kind = role.kind_in_plain if is_plain else role.kind
                     last = frame.last
-                    if last >= 0 and (frame.siblings >= MANY_SIBLINGS or _NEWLINE not in data[nodes[last][1] - 1 : start]):
+                    if last >= 0 and (frame.siblings >= MANY_SIBLINGS or _LF not in data[nodes[last][1] - 1 : start]):
                         self._append_leaf(start, end, kind, frame)
                     else:
                         frame.siblings += 1
@@ -269,7 +272,7 @@ class Walk:
             elder = nodes[last]
             size, elder_end, elder_kind = end - elder[0], elder[1], elder[3]
             if size <= LEAF_BYTES and (
-                (_NEWLINE not in self._data[elder_end - 1 : start] and not self._starts_line(elder_end, start))
+                (_LF not in self._data[elder_end - 1 : start] and not self._starts_line(elder_end, start))
                 or (frame.siblings > MANY_SIBLINGS and size <= RUN_BYTES and kind == elder_kind)
             ):
                 if kind in (elder_kind, "comment"):
@@ -282,7 +285,7 @@ class Walk:
         nodes.append(_new_node(OutlineNode, (start, end, frame.depth, kind, "", "", "")))
 
     def _starts_line(self, elder_end: int, start: int) -> bool:
-        return self._has_cr and _RETURN in self._data[elder_end - 1 : start]
+        return self._has_cr and _CR in self._data[elder_end - 1 : start]
 
 
 def _goto_child(cursor: tree_sitter.TreeCursor, skipped: int) -> bool:
