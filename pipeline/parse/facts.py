@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import tree_sitter
 
@@ -32,8 +32,7 @@ BYTES_PER_REFERENCE = 16
 FREE_REFERENCES = 64
 
 _FUNCTIONS = frozenset({"function", "method"})
-_ABOUT_HEADS = ("parameter", "return", "doc")
-_ABOUT_DEFINITIONS = ("scope", "lambda", "decorator", *_ABOUT_HEADS)
+_ABOUT_DEFINITIONS = ("scope", "lambda", "parameter", "return", "doc", "decorator")
 #: Beyond every offset.
 _EVERYTHING = 1 << 62
 
@@ -101,13 +100,18 @@ def _errors(tree: tree_sitter.Tree, language: str) -> tuple[int, ...]:
     if not tree.root_node.has_error:
         return ()
     captures = _captures(errors_query(language), tree)
-    return tuple(sorted([node.start_byte for node in captures.get("error", ())])[:MAX_ERRORS])
+    return tuple(_starts(captures.get("error", ()))[:MAX_ERRORS])
 
 
 def _captures(query: tree_sitter.Query, tree: tree_sitter.Tree) -> dict[str, list[tree_sitter.Node]]:
     cursor = tree_sitter.QueryCursor(query)
     cursor.set_max_start_depth(MAX_DEPTH)
     return cursor.captures(tree.root_node)
+
+
+def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:
+    """Return where the nodes start; ``a and b or c`` is two branches that start at the same byte."""
+    return sorted([node.start_byte for node in nodes])
 
 
 def _spans(nodes: Iterable[tree_sitter.Node]) -> list[Span]:
@@ -132,33 +136,25 @@ class _Definitions:
         self._decorators = found["decorator"]
         self._starts = {start for start, _ in self._decorators}
         self._spans = {inner.get(i) or node[:2]: i for i, node in enumerate(nodes) if node.name}
-        # ``a and b or c`` is two branches that start at the same byte.
-        branches = [node.start_byte for node in captures.get("branch", ())]
-        heads = [start for name in _ABOUT_HEADS for start, _ in found[name]]
-        scopes = [*found["scope"], *found["lambda"]]
-        if found["lambda"]:
-            known = {*found["scope"], *self._spans}
-            counting = _owners([scope for scope in scopes if scope in known], branches)
-            owners = _owners(scopes, heads)
-        else:
-            # One pass for all of them: each has to go through all scopes.
-            owners = counting = _owners(scopes, branches + heads)
-        self._branches = Counter([counting[start] for start in branches])
+        # Outer before inner, also where both begin at the same byte.
+        scopes = sorted([*found["scope"], *found["lambda"]], key=lambda span: (span[0], -span[1]))
+        known = {*found["scope"], *self._spans}
+        branches = _starts(captures.get("branch", ()))
+        self._branches = Counter(_owners([scope for scope in scopes if scope in known], branches))
         self._parameters: dict[Span, list[Span]] = {}
-        for span in found["parameter"]:
-            self._parameters.setdefault(owners[span[0]], []).append(span)
-        self._returns = {owners[span[0]]: span for span in found["return"]}
-        self._docs = {owners[span[0]]: span for span in found["doc"]}
+        for owner, span in _owned(scopes, found["parameter"]):
+            self._parameters.setdefault(owner, []).append(span)
+        self._returns = dict(_owned(scopes, found["return"]))
+        self._docs = dict(_owned(scopes, found["doc"]))
 
     def facts(self) -> dict[int, DefinitionFacts]:
         """Return the facts of the nodes that have any, by their index."""
         facts: dict[int, DefinitionFacts] = {}
-        nodes, starts = self._nodes, self._starts
         for span, i in self._spans.items():
-            node = nodes[i]
+            node = self._nodes[i]
             complexity = self._branches.get(span, 0) + 1 if node.kind in _FUNCTIONS else 0
             doc = self._doc(i, span) if self._comments or span in self._docs else None
-            is_decorated = starts and (node.start in starts or (i > 0 and nodes[i - 1].kind == "decorator"))
+            is_decorated = node.start in self._starts or (i > 0 and self._nodes[i - 1].kind == "decorator")
             decorators = self._decorators_of(node) if is_decorated else ()
             if complexity or doc or decorators:
                 parameters = tuple(self._parameters.get(span, ())[:MAX_PARAMETERS])
@@ -188,20 +184,24 @@ class _Definitions:
         return start <= end and not self._data[start:end].strip()
 
 
-def _owners(scopes: Iterable[Span], offsets: Iterable[int]) -> dict[int, Span]:
-    """Return the innermost scope around each offset, or the span of everything."""
-    owners: dict[int, Span] = {}
+def _owned(scopes: Sequence[Span], spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Yield the innermost scope around each span, and the span."""
+    return zip(_owners(scopes, [start for start, _ in spans]), spans, strict=True)
+
+
+def _owners(scopes: Sequence[Span], offsets: Sequence[int]) -> list[Span]:
+    """Return the innermost scope around each offset, or the span of everything; both are in the order of the text."""
+    owners: list[Span] = []
     owner = (-1, _EVERYTHING)
     around = [owner]
-    # Outer before inner, also where both begin at the same byte; the last one is never reached.
-    scopes = iter([*sorted(scopes, key=lambda span: (span[0], -span[1])), (_EVERYTHING, _EVERYTHING)])
-    following = next(scopes)
-    for offset in sorted(offsets):
-        while following[0] <= offset:
-            around.append(owner := following)
-            following = next(scopes)
+    at, following = 0, scopes[0][0] if scopes else _EVERYTHING
+    for offset in offsets:
+        while following <= offset:
+            around.append(owner := scopes[at])
+            at += 1
+            following = scopes[at][0] if at < len(scopes) else _EVERYTHING
         while owner[1] <= offset:
             around.pop()
             owner = around[-1]
-        owners[offset] = owner
+        owners.append(owner)
     return owners
