@@ -63,8 +63,13 @@ class _Frame:
 
     def within(self, role: _Role, inner: tuple[int, int] | None, *, is_plain: bool) -> _Frame:
         """Return the frame for the children of a child that has no node of its own."""
-        start, end, depth, first, owner = self.start, self.end, self.depth, self.first, self.owner
-        return _Frame(start, end, depth, first, owner, inner, role.is_list, is_plain, role.is_body, self.has_body)
+        return _Frame(
+            *(self.start, self.end, self.depth, self.first, self.owner, inner),
+            is_list=role.is_list,
+            is_plain=is_plain,
+            is_body=role.is_body,
+            has_body=self.has_body,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +265,8 @@ class Walk:
     def _open_body(self, start: int, frame: _Frame) -> None:
         """Forget the pieces of a header that is short: as text before the body it stays in one piece."""
         if not frame.has_body and frame.start >= 0 and start - frame.start <= LEAF_BYTES:
+            for i in range(frame.first, len(self._nodes)):
+                self.inner.pop(i, None)
             del self._nodes[frame.first :]
         frame.has_body = True
         frame.last = -1

@@ -131,6 +131,14 @@ def test_parameters_behind_a_function_as_default_are_not_lost_and_its_own_not_ta
 # --- bounds
 
 
+def test_a_function_behind_one_whose_header_is_forgotten_keeps_its_own_facts() -> None:
+    first = b"T *f(T *a) {\n  /* " + b"nothing yet " * 60 + b"*/\n}\n\n"
+    outline = parse(first + b"T *g(T *b) {\n  if (b) { return h(b); }\n  return 0;\n}\n", "c")
+    assert outline.facts is not None
+    about = {outline.nodes[i].name: each for i, each in outline.facts.definitions.items()}
+    assert [(each.complexity, len(each.parameters)) for each in about.values()] == [(1, 1), (2, 1)]
+
+
 def test_lists_are_bounded() -> None:
     parameters = ", ".join(f"p{i}" for i in range(100))
     decorators = "".join(f"@d{i}\n" for i in range(30))

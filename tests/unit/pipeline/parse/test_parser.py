@@ -271,6 +271,13 @@ def test_code_behind_a_body_that_is_wrapped_is_a_node_of_its_own() -> None:
     assert well_formed(outline)
 
 
+def test_only_a_long_header_has_nodes_of_its_own() -> None:
+    body = b"    x = 1\n" * 100
+    short, long = b"def f(a, b):  # why\n", b"def f(" + b"a, " * LEAF_BYTES + b"b):\n"
+    assert parse(short + body, "python").nodes[1].start > len(short)
+    assert parse(long + body, "python").nodes[1].start < len(long)
+
+
 @pytest.mark.parametrize("language", ["c", "cpp"])
 @pytest.mark.parametrize(
     ("before", "after"),
