@@ -48,7 +48,7 @@ _CONNECTIONS = text(
 _BACKLOG = text(
     "SELECT count(*) FILTER (WHERE is_waiting) AS waiting,"
     " coalesce(extract(epoch FROM now() - min(since) FILTER (WHERE is_waiting)), 0) AS longest_wait,"
-    " count(*) FILTER (WHERE state <> 'ready') AS in_flight,"
+    " count(*) FILTER (WHERE state <> 'ready') AS in_flight, count(*) FILTER (WHERE state = 'running') AS running,"
     " count(*) FILTER (WHERE state = 'running' AND lease_until < now() - make_interval(secs => :patience)"
     " OR state = 'dispatched' AND dispatched_at < now() - make_interval(secs => :patience + :dispatch_timeout))"
     " AS unswept"
@@ -91,12 +91,16 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Slices ready for longer than the patience (paused ones aside), in flight, and those no sweep brought back."""
+    """Slices ready for longer than the patience (paused ones aside), in flight, and those no sweep brought back.
+
+    Of those in flight, ``running`` are held by a worker.
+    """
 
     waiting: int
     longest_wait: float
     in_flight: int
     unswept: int
+    running: int = 0
 
 
 @contextmanager
@@ -138,7 +142,7 @@ def schema_revision(connection: Connection) -> str | None:
 def backlog(connection: Connection, patience: float, dispatch_timeout: float) -> Backlog:
     """Count slices that wait for longer than ``patience`` seconds; the schema has to be this version's."""
     row = connection.execute(_BACKLOG, {"patience": patience, "dispatch_timeout": dispatch_timeout}).one()
-    return Backlog(row.waiting, float(row.longest_wait), row.in_flight, row.unswept)
+    return Backlog(row.waiting, float(row.longest_wait), row.in_flight, row.unswept, row.running)
 
 
 def clock(connection: Connection) -> tuple[float, float]:

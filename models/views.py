@@ -86,7 +86,7 @@ _OTHER_VERSIONS = text(
 )
 
 _NEXT = {
-    "ready": "the dispatcher sends it to the workers",
+    "ready": "the dispatcher sends it as soon as the workers have room for it",
     "dispatched": "a worker takes it; if none does, it is sent again",
     "running": "the worker finishes it; if the worker dies, it is taken over when its lease ends",
 }

@@ -182,7 +182,7 @@ def test_a_file_is_followed_until_it_is_indexed(bench: Bench, views: Views) -> N
     found = whereabouts(bench, views, "a.py")
     assert (found.path, found.project, found.source) == ("a.py", "project", "source")
     assert (found.state, found.stage, found.slice_state) == ("pending", "parse", "ready")
-    assert found.next_action == "the dispatcher sends it to the workers"
+    assert found.next_action == "the dispatcher sends it as soon as the workers have room for it"
     token = bench.take()
     assert "sent again" in whereabouts(bench, views, "a.py").next_action
     bench.claim_at(Stage.EMBED, token)

@@ -74,4 +74,5 @@ def _dispatcher(seen: Seen, settings: Settings) -> Finding:
     if isinstance(seen.postgres, Silence):
         return skipped("dispatcher", "its work is seen in the ledger only, see postgres")
     backlog, listening = seen.postgres.backlog, seen.postgres.connections.dispatchers
-    return fleet.judge_dispatcher(backlog, listening, settings.dispatch_window)
+    queued = None if isinstance(seen.redis, Silence) else seen.redis.queued
+    return fleet.judge_dispatcher(backlog, listening, settings.dispatch_window, queued)

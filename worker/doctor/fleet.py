@@ -35,8 +35,12 @@ def judge_workers(seen: WorkersSeen | Silence, needed: Collection[str]) -> Findi
     return ok(name, f"{found} and consume all {len(needed)} queues")
 
 
-def judge_dispatcher(backlog: Backlog | None, dispatchers: int, window: int) -> Finding:
-    """Judge whether slices are sent; the ledger shows it. ``backlog``: None where it could not be read."""
+def judge_dispatcher(backlog: Backlog | None, dispatchers: int, window: int, queued: int | None = None) -> Finding:
+    """Judge whether slices are sent; the ledger shows it. ``backlog``: None where it could not be read.
+
+    ``queued`` messages wait at the broker; None where it does not say. While no worker takes them they fill the window.
+    Their slices are taken for lost after a while and are ready with nothing in flight: no fault of the dispatcher.
+    """
     name = "dispatcher"
     start = "start it (`mobius up`, or `python -m worker.dispatcher`), or look into its log."
     if backlog is None:
@@ -44,7 +48,8 @@ def judge_dispatcher(backlog: Backlog | None, dispatchers: int, window: int) -> 
     listening = f"{dispatchers} listening" if dispatchers else "none is listening"
     if backlog.unswept:
         return problem(name, f"{listening}; nobody brought back {backlog.unswept} slices whose time is over", start)
-    if backlog.waiting and backlog.in_flight < window:
+    sent = max(backlog.in_flight - backlog.running, queued or 0)
+    if backlog.waiting and backlog.running + sent < window:
         return problem(
             name,
             f"{listening}; {backlog.waiting} slices have been ready for up to {backlog.longest_wait:.0f} s, and only"
@@ -52,6 +57,8 @@ def judge_dispatcher(backlog: Backlog | None, dispatchers: int, window: int) -> 
             f"{start} If it runs, see what is said about redis.",
         )
     found = f"{listening}; {backlog.in_flight} of {window} slices in flight, {backlog.waiting} waiting"
+    if backlog.waiting and backlog.in_flight < window:
+        found += f"; {queued} messages that no worker has taken fill the window, see workers"
     if not dispatchers:
         return warning(name, found, f"{start} Until then beat does its work, more slowly.")
     return ok(name, found)

@@ -15,7 +15,7 @@ _FULL, _FILLING = 0.9, 0.75
 
 @dataclass(frozen=True, slots=True)
 class RedisSeen:
-    """What INFO, TIME and CONFIG said. None or empty: it was not said; ``unseen`` names what was refused."""
+    """What INFO, TIME, CONFIG and LLEN said. None or empty: it was not said; ``unseen`` names what was refused."""
 
     address: str
     skew: Skew
@@ -28,6 +28,8 @@ class RedisSeen:
     appendfsync: str = ""
     used: int = 0
     limit: int = 0
+    #: Messages that wait in the queues of the stages.
+    queued: int | None = None
     unseen: tuple[str, ...] = field(default=())
 
 

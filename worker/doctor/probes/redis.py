@@ -12,6 +12,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from redis.retry import Retry
 
 from pipeline.errors import MisconfiguredError
+from pipeline.types import Stage
 from worker.doctor.clock import Skew
 from worker.doctor.findings import Silence, one_line
 from worker.doctor.redis import RedisSeen
@@ -77,8 +78,13 @@ def _seen(url: str, client: redis.Redis) -> RedisSeen:
         appendfsync=str(config.get("appendfsync", "")),
         used=int(info.get("used_memory", 0)),
         limit=int(info.get("maxmemory", 0)),
+        queued=told("LLEN", lambda: {"queued": _queued(client)}).get("queued"),
         unseen=tuple(unseen),
     )
+
+
+def _queued(client: redis.Redis) -> int:
+    return sum(int(client.llen(stage.value)) for stage in Stage)
 
 
 def _skew(client: redis.Redis) -> Skew:

@@ -69,6 +69,25 @@ def test_slices_that_nobody_sends_are_the_evidence(
     assert words in f"{finding.found} {finding.advice}"
 
 
+@pytest.mark.parametrize(
+    ("in_flight", "running", "queued", "status"),
+    [
+        (0, 0, 8, Status.OK),
+        (1, 1, 7, Status.OK),
+        (3, 1, 7, Status.OK),
+        (0, 0, 7, Status.PROBLEM),
+        (3, 1, 3, Status.PROBLEM),
+        (0, 0, None, Status.PROBLEM),
+    ],
+)
+def test_a_window_full_of_messages_that_nobody_takes_is_no_fault_of_the_dispatcher(
+    in_flight: int, running: int, queued: int | None, status: Status
+) -> None:
+    finding = judge_dispatcher(Backlog(3, 61.0, in_flight, 0, running), 1, window=8, queued=queued)
+    assert finding.status is status
+    assert ("see workers" in finding.found) is (status is Status.OK)
+
+
 # --- the local stack and beat
 
 
