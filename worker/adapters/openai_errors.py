@@ -64,13 +64,16 @@ def _too_many(exc: APIStatusError) -> IngestError:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float:
-    """Return how many seconds a 429 asks to wait: ``Retry-After-Ms``, or ``Retry-After`` in seconds or as a date."""
+    """Return how many seconds a 429 asks to wait: ``Retry-After-Ms``, or ``Retry-After`` in seconds or as a date.
+
+    A date is held against the answer's own ``Date``; only without one against ``now``, for our clock may be wrong.
+    """
     text = headers.get("retry-after", "")
     seconds = _number(headers.get("retry-after-ms", "")) / 1000
     if math.isnan(seconds):
         seconds = _number(text)
     if math.isnan(seconds):
-        seconds = _seconds_until(text, now)
+        seconds = _seconds_until(text, _date(headers.get("date", "")) or now)
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
@@ -82,8 +85,13 @@ def _number(text: str) -> float:
 
 
 def _seconds_until(text: str, now: datetime) -> float:
+    when = _date(text)
+    return _DEFAULT_WAIT if when is None else when.timestamp() - now.timestamp()
+
+
+def _date(text: str) -> datetime | None:
     try:
         when = parsedate_to_datetime(text)
     except ValueError:
-        return _DEFAULT_WAIT
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
