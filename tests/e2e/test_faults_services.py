@@ -16,18 +16,22 @@ from chaos.provider import FAULTS
 from chaos.wire import Mood, Wire
 from harness import arena as arenas
 from harness.arena import Arena
+from harness.asking import ask
 from harness.databases import Databases
 from harness.fleet import wait_until
+from harness.postgres import stop_at_once
 from harness.trees import function
 
 #: The table that a stage writes to in the middle of the transaction that commits it.
 COMMITS = {"parse": "outlines", "chunk": "chunk_sets", "embed": "embeddings", "upsert": "chunks"}
-_BLOCKED = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-_CUT = _BLOCKED.replace("SELECT pid", "SELECT pg_terminate_backend(pid)")
+#: Who waits for a lock that a given backend holds; heartbeats and sweeps may wait for others' at the same time.
+_BLOCKED = "SELECT pid FROM pg_stat_activity WHERE %s::int = ANY(pg_blocking_pids(pid))"
+_CUT = "SELECT pg_terminate_backend(%s, 5000)"
 _BOUGHT = (
     "SELECT sum(embedding_inputs) AS sum FROM slices"
     " WHERE run_id = (SELECT id FROM runs ORDER BY created_at DESC LIMIT 1)"
 )
+_EMBEDDING = "SELECT 1 FROM slices WHERE stage = 'embed' AND state = 'running'"
 _ACCEPTED = "SELECT 1 FROM documents d JOIN projects p ON p.id = d.project_id WHERE p.name = 'disk'"
 
 
@@ -59,6 +63,14 @@ def handed_back(arena: Arena) -> list[str]:
     return [f"{row['error']}, {row['attempts']} attempts" for row in rows]
 
 
+def blocked_by(arena: Arena, holder: psycopg.Connection[tuple[object, ...]]) -> list[int]:
+    """Return which backends wait for a lock of this connection.
+
+    Another one asks: a transaction sees the backends that there were at its first look, and no later one.
+    """
+    return [row["pid"] for row in arena.reader().rows(_BLOCKED, holder.info.backend_pid)]
+
+
 @contextmanager
 def locked(arena: Arena, table: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """Let whoever writes to a table wait in the middle of its transaction."""
@@ -69,31 +81,53 @@ def locked(arena: Arena, table: str) -> Iterator[psycopg.Connection[tuple[object
 
 @pytest.mark.parametrize("stage", COMMITS)
 def test_a_connection_cut_in_the_middle_of_a_transaction_is_no_attempt(arena: Arena, stage: str) -> None:
-    path, again = f"cut_in_{stage}.py", arena.bought_again()
+    name = f"cut_in_{stage}"
     with locked(arena, COMMITS[stage]) as lock:
-        arena.accept({path: function(f"cut_in_{stage}", 2)})
-        wait_until(lambda: bool(lock.execute(_BLOCKED).fetchall()), f"{stage} is in the middle of its transaction")
-        lock.execute(_CUT)
+        arena.accept({f"{name}.py": function(name, 2)})
+        wait_until(lambda: bool(blocked_by(arena, lock)), f"{stage} is in the middle of its transaction")
+        (cut,) = blocked_by(arena, lock)
+        arena.reader().rows(_CUT, cut)
         lock.rollback()
     arena.wait_until_done()
     assert arena.violations() == []
     assert arena.reader().rows("SELECT 1 FROM slices WHERE attempts > 1") == []
-    assert arena.bought_again() == again
+    assert arena.bought_again(name) == 0
+
+
+@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
+def test_postgres_may_be_stopped_at_once_and_started_again(arena: Arena, is_busy: bool) -> None:
+    name = f"stopped_{'busy' if is_busy else 'idle'}"
+    if is_busy:
+        arena.provider.latency = 1.0
+        arena.accept({f"{name}.py": function(name, 2)})
+        wait_until(lambda: bool(arena.reader().rows(_EMBEDDING)), "the worker waits for the provider")
+    stop_at_once(arena.env["DATABASE_URL"])
+    arena.provider.latency = 0.0
+    # The first connections that are tried were made before.
+    arena.accept({f"{name}_after.py": function(f"{name}_after", 2)})
+    arena.wait_until_done()
+    assert all(member.is_alive for member in arena.fleet.members)
+    assert arena.violations() == []
+    in_flight = 1 if is_busy else 0
+    assert arena.bought_again(name) <= in_flight
+    words = f"{name} {name}_after"
+    hits = ask(arena.env, arena.bench.engine, arena.bench.source.scope, words)
+    assert {hit.path for hit in hits} >= {path for path in arena.files if path.startswith(name)}
 
 
 @pytest.mark.parametrize("mood", [Mood.DOWN, Mood.READ_ONLY], ids=str)
 def test_an_index_that_takes_no_points_is_waited_for(arena: Arena, wire: Wire, mood: Mood) -> None:
-    path, again = f"{mood.name.lower()}.py", arena.bought_again()
+    name = mood.name.lower()
     wire.mood = mood
     try:
-        arena.accept({path: function(mood.name.lower(), 2)})
+        arena.accept({f"{name}.py": function(name, 2)})
         wait_until(lambda: bool(handed_back(arena)), "the slice is handed back")
         assert handed_back(arena) == ["ServiceUnavailable, 0 attempts"]
     finally:
         wire.mood = Mood.GOOD
     arena.wait_until_done()
     assert arena.violations() == []
-    assert arena.bought_again() == again
+    assert arena.bought_again(name) == 0
 
 
 def test_a_slow_index_is_waited_for(arena: Arena, wire: Wire) -> None:

@@ -52,6 +52,11 @@ class Arena:
         self.files |= {path: content.encode() for path, content in files.items()}
         self.bench.ingest(*({path: content} for path, content in files.items()))
 
+    @property
+    def home(self) -> Path:
+        """Where a local stack of this arena would keep its state."""
+        return Path(self.env["MOBIUS_HOME"])
+
     def reader(self) -> Reader:
         """Return what reads both stores."""
         return Reader(self.env["DATABASE_URL"], self.env["QDRANT_URL"], self.env["QDRANT_API_KEY"])
@@ -71,9 +76,13 @@ class Arena:
         """Return every broken promise."""
         return judge_rest(self.files, self.stores())
 
-    def bought_again(self) -> int:
-        """Return how many texts the provider was sent more than once."""
-        return len(self.provider.inputs()) - len(set(self.provider.inputs()))
+    def bought_again(self, about: str = "") -> int:
+        """Return how many texts that have this in them the provider was sent more than once.
+
+        It notes a call when it answers, which may be long after its caller is gone: so name what else it must not be.
+        """
+        ours = [text for text in self.provider.inputs() if about in text]
+        return len(ours) - len(set(ours))
 
 
 @contextmanager
