@@ -6,3 +6,5 @@ from __future__ import annotations
 CLOCK = "TUNED_CLOCK"
 #: Seconds that the task at hand is given when the worker is told to end.
 DRAIN = "TUNED_DRAIN"
+#: Seconds that Redis may take to answer. What nobody acknowledged for one more is delivered again.
+REDIS_PATIENCE = "TUNED_REDIS_PATIENCE"
