@@ -1,4 +1,7 @@
-"""Whom the stack under fire consists of, and what they are told: two of everything that may be there twice."""
+"""Whom the stack under fire consists of, and what they are told: two of everything that may be there twice.
+
+The second workers' clocks are wrong by ten minutes, one ahead and one behind.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chaos.provider import DIMS, PATIENCE
-from harness.members import without_coverage
+from harness.members import ROOT, without_coverage
+from harness.tuning import CLOCK
 
 from worker.local import ChildSpec, FleetOptions, fleet
 from worker.local.state import Home
@@ -17,6 +21,8 @@ SERVICES = ("postgres", "redis", "qdrant")
 CPU_WORKERS = ("worker-cpu", "worker-cpu-2")
 IO_WORKERS = ("worker-io", "worker-io-2")
 WORKERS = (*CPU_WORKERS, *IO_WORKERS, "worker-control")
+#: Seconds by which the second one's clock is ahead.
+_CLOCKS = {"worker-cpu": "-600", "worker-io": "+600"}
 #: Those that there are two of; the second one's argument with this in it gets a name of its own.
 _TWINS = {"worker-cpu": "cpu@", "worker-io": "io@", "dispatcher": "", "beat": "celerybeat-schedule"}
 
@@ -49,7 +55,13 @@ def environment(provider_url: str, settings: Mapping[str, str]) -> dict[str, str
 
 
 def _twin(spec: ChildSpec, mark: str) -> ChildSpec:
-    return replace(spec, name=f"{spec.name}-2", argv=tuple(_second(word, mark) for word in spec.argv))
+    twin = replace(spec, name=f"{spec.name}-2", argv=tuple(_second(word, mark) for word in spec.argv))
+    return _with_clock(twin, _CLOCKS[spec.name]) if spec.name in _CLOCKS else twin
+
+
+def _with_clock(spec: ChildSpec, shift: str) -> ChildSpec:
+    argv = tuple("harness.tuned" if word == "worker.app" else word for word in spec.argv)
+    return replace(spec, argv=argv, env={**spec.env, CLOCK: shift, "PYTHONPATH": str(ROOT / "tests")})
 
 
 def _second(word: str, mark: str) -> str:

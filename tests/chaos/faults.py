@@ -15,17 +15,19 @@ from dataclasses import dataclass
 import redis
 from chaos.acts import holds_within, signal_one
 from chaos.crew import CPU_WORKERS, IO_WORKERS, WORKERS
+from chaos.losses import connections_used_up, fill_disk, qdrant_loses_its_last_second, redis_wiped
 from chaos.provider import FAULTS
 from chaos.stack import IN_THE_WAY, Stack
 from chaos.wire import Mood
 from harness.messages import triple
-from harness.servers import wipe_redis
 
 from pipeline.testing.openai_stub import Fault
 
 QUEUES = ("parse", "chunk", "embed", "upsert")
 #: How long it lasts when something is paused or misbehaves (seconds).
 LASTING = 5.0
+#: A pause that is longer than any time-out of whoever waits (seconds).
+LONG = 60.0
 #: For a process to be ready again (seconds).
 _READY = 60.0
 
@@ -125,12 +127,6 @@ def _rolling_restart(stack: Stack, rng: random.Random) -> None:
             holds_within(lambda name=name, old=pid: stack.pid(name) not in {old, None}, _READY)
 
 
-def _redis_wiped(stack: Stack, rng: random.Random) -> None:
-    """Its data is gone before the supervisor starts it again, which takes a quarter of a second at least."""
-    stack.send("redis", signal.SIGKILL)
-    wipe_redis(stack.home.path / "redis")
-
-
 def _clients_cut(stack: Stack, rng: random.Random) -> None:
     stack.client.client_kill_filter(_type="normal", skipme=True)
 
@@ -139,6 +135,11 @@ def _messages_tripled(stack: Stack, rng: random.Random) -> None:
     for queue in QUEUES:
         with suppress(redis.ResponseError):  # there was none
             triple(stack, queue)  # its client is all that is asked for
+
+
+def _backlog_sent_again(stack: Stack, rng: random.Random) -> None:
+    """Let every message that waits have waited for too long, so that each is sent again behind itself."""
+    stack.execute("UPDATE slices SET dispatched_at = now() - interval '1 h' WHERE state = 'dispatched'")
 
 
 def _connections_cut(stack: Stack, rng: random.Random) -> None:
@@ -199,19 +200,25 @@ _ALL = (
     Kind("Redis killed", _killed("redis")),
     Kind("Redis told to end", _signalled(signal.SIGTERM, "redis")),
     Kind("Redis flushed", _at_once(lambda stack, _: stack.client.flushall())),
-    Kind("Redis wiped", _at_once(_redis_wiped)),
+    Kind("Redis wiped", _at_once(redis_wiped)),
     Kind("Redis paused", _paused("redis"), is_outage=True, lasts=LASTING),
+    Kind("Redis paused for a minute", _paused("redis"), is_outage=True, lasts=LONG),
     Kind("Redis connections cut", _at_once(_clients_cut)),
     Kind("messages three times, shuffled", _at_once(_messages_tripled)),
+    Kind("backlog sent again", _at_once(_backlog_sent_again)),
     Kind("messages lost", _at_once(lambda stack, _: stack.client.delete(*QUEUES))),
     Kind("Postgres stopped at once", _signalled(signal.SIGQUIT, "postgres"), loses_calls=True),
     Kind("Postgres killed", _killed("postgres"), loses_calls=True),
     Kind("Postgres paused", _paused("postgres"), loses_calls=True, is_outage=True, lasts=LASTING),
     Kind("Postgres connections cut", _at_once(_connections_cut), loses_calls=True),
     Kind("transactions cut", _at_once(_transactions_cut), loses_calls=True, is_outage=True),
+    Kind("Postgres connections used up", connections_used_up, loses_calls=True, is_outage=True, lasts=LASTING),
+    Kind("disk full", _at_once(lambda stack, _: fill_disk(stack, LASTING)), is_outage=True, lasts=LASTING),
     Kind("Qdrant killed", _killed("qdrant")),
     Kind("Qdrant told to end", _signalled(signal.SIGTERM, "qdrant")),
     Kind("Qdrant paused", _paused("qdrant"), is_outage=True, lasts=LASTING),
+    Kind("Qdrant unreachable", _wire(Mood.DOWN), is_outage=True, lasts=LASTING),
+    Kind("Qdrant loses its last second", qdrant_loses_its_last_second, is_outage=True),
     Kind("Qdrant slow", _wire(Mood.SLOW), is_outage=True, lasts=LASTING),
     Kind("Qdrant refuses writes", _wire(Mood.READ_ONLY), is_outage=True, lasts=LASTING),
     *(Kind(f"provider: {name}", _provider(fault), is_outage=True, lasts=LASTING) for name, fault in FAULTS.items()),

@@ -2,7 +2,8 @@
 
 First each kind strikes alone, while something is in flight, and its recovery is waited for and measured; then faults
 strike as they come. In the end everything is healed, one last ingestion takes in what the tree has become, and what
-is there once nothing moves any more is held against the files. No reconciliation runs, so nothing is mended.
+is there once nothing moves any more is held against the files. No reconciliation runs but after Qdrant has lost what it
+had acknowledged, and that one may mend nothing else.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ class Soak:
         said, _ = last.communicate(timeout=self._wish.rest)
         if last.returncode != 0:
             found.append(Violation(Breach.STUCK, f"the last ingestion ended with {last.returncode}: {said[-500:]}"))
+        mended = self._stack.mended_besides
+        found += [Violation(Breach.WRONG, f"{point} was mended, and no fault had harmed it") for point in mended]
         reader = self._stack.reader()
         holds_within(lambda: not reader.open_work(), self._wish.rest)
         return found

@@ -37,6 +37,11 @@ class Stack:
         default_factory=lambda: local.ServicePorts(postgres=free_port(), redis=free_port(), qdrant=free_port())
     )
 
+    #: Whether Qdrant has lost what it had acknowledged, and no reconciliation has mended it yet.
+    lacks_points: bool = False
+    #: Points that a reconciliation has mended although no fault had taken them away.
+    mended_besides: list[str] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.home = Home.at(self.directory / "home")
         self.wire = Wire(f"http://127.0.0.1:{self.ports.qdrant}")

@@ -90,12 +90,13 @@ class Onlooker:
         self.violations += judge_answer(self.tree.history, hits)
 
     def _sample(self, reader: Reader) -> None:
-        for row in reader.rows(_SAMPLE):
+        for row in reader.rows(_SAMPLE) if not self.stack.lacks_points else ():
             (before,) = reader.documents(row["id"])
             chunks = [chunk for chunk in reader.chunks(row["id"]) if not chunk.is_retired]
             points = reader.points_among([chunk.id for chunk in chunks])
             # Whatever changed while we looked is looked at another time.
-            if reader.documents(row["id"]) == [before] and before.state == "indexed":
+            is_still = reader.documents(row["id"]) == [before] and not self.stack.lacks_points
+            if is_still and before.state == "indexed":
                 self.samples += 1
                 self.violations += indexed_in_vain(before, chunks, points)
 
