@@ -66,9 +66,13 @@ class Soak:
 
     def _deck(self, until: float) -> Iterator[str]:
         """Deal the kinds in a random order, each once before any comes again."""
-        while time.monotonic() < until:
+
+        def is_over() -> bool:
+            return time.monotonic() >= until and len(self._recovery.strikes) >= self._wish.least
+
+        while not is_over():
             for name in self._rng.sample(self._wish.storm, len(self._wish.storm)):
-                if time.monotonic() >= until:
+                if is_over():
                     return
                 yield name
 

@@ -13,6 +13,8 @@ from chaos.faults import KINDS
 class Wish:
     """One run. ``seconds``: how long faults strike; ``rest``: how long all may take to come to rest.
 
+    ``least``: so many faults strike at least, however long that takes on a busy machine.
+
     ``singles`` strike alone first; then those of the ``storm``, at most ``gap`` seconds apart. ``edits`` are made
     before each. ``bound``: seconds that a single fault may take to recover from.
     """
@@ -26,6 +28,7 @@ class Wish:
     settings: dict[str, str] = field(default_factory=dict)
     edits: int = 12
     gap: float = 2.5
+    least: int = 0
     rest: float = 300.0
     bound: float | None = None
     say: Callable[[str], None] = lambda _: None
