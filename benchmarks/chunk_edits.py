@@ -26,6 +26,9 @@ _TEMPLATES = {
     "java": "int audit{n} = record(state, {n});",
     "cpp": "int audit_{n} = record(state, {n});",
     "c": "int audit_{n} = record(state, {n});",
+    "csharp": "int audit{n} = Record(state, {n});",
+    "ruby": "audit_{n} = record(state, {n})",
+    "php": "$audit{n} = record($state, {n});",
 }
 
 Cutter = Callable[[bytes], Sequence[Chunk]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import fmean
 from uuid import UUID
 
@@ -66,6 +67,7 @@ class Tally:
         self.counts["torn"] += sum(is_cut((start, end + 1), cuts) for start, end in truth.leads)
         clean = sum(_is_clean(text, c, truth) for c in chunks)
         self.counts["clean"] += clean
+        self.counts["forced"] += forced_chunks(text, truth, cap)
         if not path.startswith(TABLES):
             self.counts["clean without tables"] += clean
             self.counts["chunks without tables"] += len(chunks)
@@ -87,6 +89,7 @@ class Tally:
             "fitting_functions_whole": _share(n["whole functions"], n["functions"]),
             "statement_ends": _share(n["clean"], n["chunks"]),
             "statement_ends_without_tables": _share(n["clean without tables"], n["chunks without tables"]),
+            "achievable_statement_ends": _share(n["chunks"] - n["forced"], n["chunks"]),
             "torn": _share(n["torn"], n["leads"], empty=0.0),
             "tiny": _share(n["tiny"], n["chunks"], empty=0.0),
             "tiny_without_tiny_files": _share(n["tiny"] - n["tiny files"], n["chunks"], empty=0.0),
@@ -107,14 +110,35 @@ def _bytes_once(size: int, chunks: Iterable[Chunk]) -> int:
     return seen.count(1)
 
 
+def forced_chunks(text: bytes, truth: Truth, cap: int) -> int:
+    """Return how many chunks cannot start and end with statements, however well a text is cut.
+
+    They hold the stretches longer than a chunk in which no statement starts behind the end of another one, such as
+    tables and docstrings: as few as it takes, with nothing else in them.
+    """
+    starts = (start for start in sorted(truth.starts) if _ends_at(text, 0, start, truth))
+    sizes = (_without(text, start, end, _SPACE) - start for start, end in pairwise([0, *starts, len(text)]))
+    return sum(-(-size // cap) for size in sizes if size > cap)
+
+
+def _without(text: bytes, start: int, end: int, ending: bytes) -> int:
+    """Return where a text ends that does not end with any of these bytes."""
+    while end > start and text[end - 1] in ending:
+        end -= 1
+    return end
+
+
+def _ends_at(text: bytes, start: int, end: int, truth: Truth) -> bool:
+    """Tell whether what is before an offset, but for white space and separators, ends with a statement."""
+    end = _without(text, start, end, _SPACE)
+    return end in truth.ends or _without(text, start, end, b",;" + _SPACE) in truth.ends
+
+
 def _is_clean(text: bytes, chunk: Chunk, truth: Truth) -> bool:
     """Tell whether a chunk starts where a statement starts, and ends where one ends."""
-    body = text[chunk.start : chunk.end]
-    stripped = body.lstrip(_SPACE)
+    stripped = text[chunk.start : chunk.end].lstrip(_SPACE)
     start = chunk.end - len(stripped)
-    end = start + len(stripped.rstrip(_SPACE))
-    if start >= end:
+    if not stripped:
         return True
-    bare = start + len(text[start:end].rstrip(b",;" + _SPACE))
     starts = start in truth.starts or not text[:start].strip(_SPACE + b"\xef\xbb\xbf")
-    return starts and (end in truth.ends or bare in truth.ends or not text[end:].strip(_SPACE))
+    return starts and (_ends_at(text, start, chunk.end, truth) or not text[chunk.end :].strip(_SPACE))

@@ -21,37 +21,46 @@ Span = tuple[int, int]
 #: Behind a comment: what may stand before that which it is about.
 _TO_NEXT_LINE = re.compile(rb"[ \t\f\v]*(?:\r\n|\r|\n)?[ \t\f\v]*")
 _BLANK = re.compile(rb"\s*")
+_SPACE = b" \t\r\n\f\v"
 
 
 @dataclass(frozen=True, slots=True)
 class Types:
-    """Node types of a grammar: whose named children are statements, and which are functions and so on."""
+    """Node types of a grammar: whose named children are statements, and which are functions and so on.
+
+    ``anywhere`` are statements whatever they stand in: the cases of a switch and the arms of a match, the methods of
+    an object, and in C what stands among tokens that the grammar, which has no preprocessor, cannot read as a whole.
+    """
 
     blocks: tuple[str, ...]
     functions: tuple[str, ...]
     definitions: tuple[str, ...]
     comments: tuple[str, ...] = ("comment",)
     decorators: tuple[str, ...] = ("decorator",)
+    anywhere: tuple[str, ...] = ()
 
 
 _SCRIPT_FUNCTIONS = (
     *("function_declaration", "generator_function_declaration", "method_definition", "function_expression"),
     "arrow_function",
 )
-_SCRIPT_BLOCKS = ("program", "statement_block", "class_body", "switch_case", "switch_default")
+_SCRIPT_CASES = ("switch_case", "switch_default")
+_SCRIPT_BLOCKS = ("program", "statement_block", "class_body", "switch_body", *_SCRIPT_CASES)
+_SCRIPT_ANYWHERE = (*_SCRIPT_CASES, "method_definition")
 _SCRIPT_DEFINITIONS = (*_SCRIPT_FUNCTIONS[:3], "class_declaration", "export_statement")
-_TYPED_BLOCKS = (*_SCRIPT_BLOCKS, "interface_body", "enum_body")
+_TYPED_BLOCKS = (*_SCRIPT_BLOCKS, "interface_body", "enum_body", "object_type")
 _TYPED_DEFINITIONS = (
     *(*_SCRIPT_DEFINITIONS, "abstract_class_declaration", "interface_declaration", "type_alias_declaration"),
     *("enum_declaration", "method_signature", "ambient_declaration"),
 )
-_TYPED = Types(_TYPED_BLOCKS, _SCRIPT_FUNCTIONS, _TYPED_DEFINITIONS)
+_TYPED = Types(_TYPED_BLOCKS, _SCRIPT_FUNCTIONS, _TYPED_DEFINITIONS, anywhere=_SCRIPT_ANYWHERE)
 
 _C_BLOCKS = (
     *("translation_unit", "compound_statement", "field_declaration_list", "enumerator_list"),
-    *("preproc_ifdef", "preproc_if", "preproc_else", "preproc_elif", "declaration_list"),
+    *("preproc_ifdef", "preproc_if", "preproc_else", "preproc_elif", "declaration_list", "case_statement"),
 )
 _C_DEFINITIONS = ("function_definition", "struct_specifier", "type_definition", "declaration")
+_C_ANYWHERE = ("function_definition", "type_definition", "preproc_include", "preproc_def", "preproc_function_def")
 
 TYPES: Mapping[str, Types] = {
     "python": Types(
@@ -59,35 +68,82 @@ TYPES: Mapping[str, Types] = {
         ("function_definition",),
         ("function_definition", "class_definition", "decorated_definition"),
     ),
-    "javascript": Types(_SCRIPT_BLOCKS, _SCRIPT_FUNCTIONS, _SCRIPT_DEFINITIONS),
+    "javascript": Types(_SCRIPT_BLOCKS, _SCRIPT_FUNCTIONS, _SCRIPT_DEFINITIONS, anywhere=_SCRIPT_ANYWHERE),
     "typescript": _TYPED,
     "tsx": _TYPED,
     "go": Types(
-        ("source_file", "statement_list", "field_declaration_list", "const_declaration", "var_spec_list"),
+        (
+            *("source_file", "statement_list", "field_declaration_list", "const_declaration", "var_spec_list"),
+            *("import_spec_list", "type_declaration", "interface_type"),
+        ),
         ("function_declaration", "method_declaration", "func_literal"),
         ("function_declaration", "method_declaration", "type_declaration"),
         decorators=(),
+        anywhere=("expression_case", "type_case", "communication_case", "default_case"),
     ),
     "rust": Types(
-        ("source_file", "block", "declaration_list", "field_declaration_list", "enum_variant_list"),
+        ("source_file", "block", "declaration_list", "field_declaration_list", "enum_variant_list", "match_block"),
         ("function_item",),
         ("function_item", "struct_item", "enum_item", "trait_item", "impl_item", "mod_item", "macro_definition"),
         ("line_comment", "block_comment"),
         ("attribute_item",),
+        ("match_arm",),
     ),
     "java": Types(
-        ("program", "class_body", "interface_body", "enum_body_declarations", "constructor_body", "block"),
+        (
+            *("program", "class_body", "interface_body", "enum_body_declarations", "constructor_body", "block"),
+            *("enum_body", "annotation_type_body", "switch_block", "switch_block_statement_group"),
+        ),
         ("method_declaration", "constructor_declaration"),
         ("method_declaration", "constructor_declaration", "class_declaration", "interface_declaration"),
         ("line_comment", "block_comment"),
         ("annotation", "marker_annotation"),
+        ("switch_block_statement_group", "switch_rule"),
     ),
-    "c": Types(_C_BLOCKS, ("function_definition",), _C_DEFINITIONS, decorators=()),
+    "csharp": Types(
+        (
+            *("compilation_unit", "declaration_list", "block", "accessor_list", "enum_member_declaration_list"),
+            *("switch_body", "switch_section", "preproc_if", "preproc_elif", "preproc_else"),
+        ),
+        (
+            *("method_declaration", "constructor_declaration", "local_function_statement", "lambda_expression"),
+            "anonymous_method_expression",
+        ),
+        (
+            *("method_declaration", "constructor_declaration", "property_declaration", "class_declaration"),
+            *("struct_declaration", "interface_declaration", "enum_declaration", "delegate_declaration"),
+            *("record_declaration", "field_declaration"),
+        ),
+        decorators=(),
+        anywhere=("switch_section", "switch_expression_arm"),
+    ),
+    "ruby": Types(
+        ("program", "body_statement", "block_body", "then", "else", "ensure", "begin", "do"),
+        ("method", "singleton_method"),
+        ("method", "singleton_method", "class", "module", "singleton_class"),
+        decorators=(),
+        anywhere=("when", "in_clause"),
+    ),
+    "php": Types(
+        (
+            *("program", "compound_statement", "declaration_list", "enum_declaration_list", "colon_block"),
+            *("switch_block", "case_statement", "default_statement"),
+        ),
+        ("function_definition", "method_declaration", "anonymous_function"),
+        (
+            *("function_definition", "method_declaration", "class_declaration", "interface_declaration"),
+            *("trait_declaration", "enum_declaration", "property_declaration", "const_declaration"),
+        ),
+        decorators=(),
+        anywhere=("case_statement", "default_statement", "match_conditional_expression"),
+    ),
+    "c": Types(_C_BLOCKS, ("function_definition",), _C_DEFINITIONS, decorators=(), anywhere=_C_ANYWHERE),
     "cpp": Types(
         _C_BLOCKS,
         ("function_definition", "lambda_expression"),
         (*_C_DEFINITIONS, "class_specifier", "template_declaration", "field_declaration"),
         decorators=(),
+        anywhere=(*_C_ANYWHERE, "template_declaration", "namespace_definition"),
     ),
 }
 
@@ -114,7 +170,7 @@ def truth_of(text: bytes, language: str) -> Truth:
         raise KeyError(language)
     tree = Parser(grammar).parse(text)
     found = QueryCursor(_query(grammar, TYPES[language])).captures(tree.root_node)
-    spans = {name: sorted({(n.start_byte, n.end_byte) for n in nodes}) for name, nodes in found.items()}
+    spans = {name: sorted({_bare(text, *n.byte_range) for n in nodes}) for name, nodes in found.items()}
     # A node without text is what the parser made up.
     statements = tuple(sorted((s for s in spans.get("statement", ()) if s[0] < s[1]), key=lambda s: (s[0], -s[1])))
     starts = {start for start, _ in statements}
@@ -131,6 +187,7 @@ def _query(grammar: Language, types: Types) -> Query:
         return [name for name in names if grammar.id_for_node_kind(name, True) is not None]
 
     patterns = [f"({name} (_) @statement)" for name in known(types.blocks)]
+    patterns += [f"({name}) @statement" for name in known(types.anywhere)]
     for capture, names in (
         ("function", types.functions),
         ("definition", types.definitions),
@@ -139,6 +196,13 @@ def _query(grammar: Language, types: Types) -> Query:
     ):
         patterns += [f"({name}) @{capture}" for name in known(names)]
     return Query(grammar, "\n".join(patterns))
+
+
+def _bare(text: bytes, start: int, end: int) -> Span:
+    """Return a node's span without the line end that some grammars count as a part of comments and directives."""
+    while start < end and text[end - 1] in _SPACE:
+        end -= 1
+    return start, end
 
 
 def _leads(text: bytes, spans: Mapping[str, list[Span]]) -> tuple[Span, ...]:
@@ -163,8 +227,7 @@ def _following(text: bytes, start: int, end: int, *, is_comment: bool) -> int:
     line = max(text.rfind(b"\n", 0, start), text.rfind(b"\r", 0, start)) + 1
     if text[line:start].strip():
         return -1
-    # The comments of some grammars hold their own line end.
-    return _end_of(_TO_NEXT_LINE, text, end - text[start:end].endswith(b"\n"))
+    return _end_of(_TO_NEXT_LINE, text, end)
 
 
 def _end_of(pattern: re.Pattern[bytes], text: bytes, offset: int) -> int:

@@ -22,7 +22,7 @@ from pipeline.identity import chunk_id, embed_hash, text_hash
 from pipeline.types import Chunk, ChunkSet, DocumentRef, Outline
 
 #: Grows with every change to where the same outline is cut or what is said of the chunks.
-CHUNKER_VERSION = 2
+CHUNKER_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ CLAUSE_SHARE = 0.25
 
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+#: What closes a body, where something goes on behind it: ``} else``, ``} while``.
+_CLOSERS = b")]}"
 _LEADING = frozenset({"decorator", "heading"})
 #: Kinds that may stay with what follows them.
 _STICKY = _LEADING | {"comment", "import"}
@@ -75,6 +77,8 @@ class Atoms:
                 elif (kid := self._kid_to_part(span)) is not None:
                     opened.append(iter(self._parted(span, kid)))
                     break
+                elif size <= limit:
+                    yield span
                 else:
                     yield from self._pieces(span)
             else:
@@ -132,6 +136,9 @@ class Atoms:
                 start, level = cut, depth
                 is_loose = kind not in _STICKY and right_kind != "clause" and text[cut - 1] == 0x0A
                 is_glued = not is_loose and self._belong_together(left, right, cut)
+                if not is_glued:
+                    before = text[cut : right.start].strip()
+                    is_glued = before != b"" and before[0] in _CLOSERS
             left, kid, kind = right, following, right_kind
         if end > start:
             spans.append(Atom(start, end, depth, level, is_glued, kid, left.name != "" or kind == "inner"))

@@ -26,7 +26,7 @@ from pipeline.parse.walk import Walk
 from pipeline.types import Outline, OutlineNode
 
 #: Grows with every change to what the same bytes are outlined as, the grammars' versions included.
-OUTLINE_VERSION = 2
+OUTLINE_VERSION = 3
 
 #: A file with a larger share of its bytes inside error nodes is not in the language it claims.
 MAX_ERROR_SHARE = 0.5

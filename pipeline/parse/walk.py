@@ -12,7 +12,7 @@ from functools import cache
 import tree_sitter
 
 from pipeline.parse.definitions import Definition, find_definition
-from pipeline.parse.languages import CLAUSES, Language, grammar_of, language_of
+from pipeline.parse.languages import BRANCHES, CLAUSES, HOLDERS, Language, grammar_of, language_of
 from pipeline.types import OutlineNode
 
 #: Bytes. A node up to this size is not looked into; no sensible budget is below it.
@@ -43,8 +43,9 @@ class _Frame:
     of a definition that the node wraps; ``owner`` the kind of the closest definition. ``last`` is the index of the
     sibling that the next one may join, -1 if there is none. ``is_list`` says that bodies in it are nodes of their own,
     ``is_plain`` that it is neither a definition nor a body, so that it holds elements rather than statements, and
-    ``is_body`` that it is a body or the like, so that a block in it is a statement. What is before the offset
-    ``skipped`` is not visited.
+    ``is_body`` that it is a body or the like, so that a block in it is a statement, ``is_branch`` that it is an
+    ``if``, in which a second body is a clause, and ``is_clause`` that it is a clause, of which an ``if`` is all. What
+    is before the offset ``skipped`` is not visited.
     """
 
     start: int
@@ -57,6 +58,8 @@ class _Frame:
     is_plain: bool = False
     is_body: bool = False
     has_body: bool = False
+    is_branch: bool = False
+    is_clause: bool = False
     siblings: int = 0
     last: int = -1
     skipped: int = -1
@@ -69,6 +72,7 @@ class _Frame:
             is_plain=is_plain,
             is_body=role.is_body,
             has_body=self.has_body,
+            is_branch=role.is_branch,
         )
 
 
@@ -89,6 +93,8 @@ class _Role:
     is_group: bool
     holds_statements: bool
     is_block: bool
+    is_branch: bool
+    is_statement: bool
 
 
 class _Roles(dict[int, _Role | None]):
@@ -122,8 +128,13 @@ class _Roles(dict[int, _Role | None]):
             may_define=may_define,
             is_leaf=name in self._leaves or name in known.opaque,
             is_group=name in known.groups,
-            holds_statements=name in known.groups or kind_id == ERROR_ID or (is_body and name not in known.lists),
+            holds_statements=name in known.groups
+            or name in HOLDERS
+            or kind_id == ERROR_ID
+            or (is_body and name not in known.lists),
             is_block=name in BLOCKS,
+            is_branch=name in BRANCHES,
+            is_statement=name.endswith("_statement"),
         )
         return role
 
@@ -168,7 +179,7 @@ class Walk:
         """Take in the cursor's node and its siblings; return early to visit the children of one, with this frame."""
         nodes, data, roles, goto_next_sibling = self._nodes, self._data, self._roles, cursor.goto_next_sibling
         append, new = nodes.append, _new_node
-        depth, is_plain, is_wrapping = frame.depth, frame.is_plain, frame.inner is not None
+        depth, is_plain, is_wrapping = frame.depth, frame.is_plain, frame.inner is not None or frame.is_branch
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101  a cursor always stands on a node
@@ -206,6 +217,10 @@ class Walk:
             return None
         if frame.inner is not None and start <= frame.inner[0] and frame.inner[1] <= end:
             return self._visit_wrapped(start, end, role, frame)
+        if _is_alternative(role, frame):
+            return self._visit_clause(start, end, role, frame)
+        if frame.is_branch and role.is_statement:
+            self._open_body(start, frame)
         if role.is_body and not frame.is_list and not (role.is_block and frame.is_body):
             self._open_body(start, frame)
             return frame.within(role, None, is_plain=False)
@@ -245,6 +260,25 @@ class Walk:
         begin, end = body.byte_range
         return role is not None and role.is_body and begin < end and begin - start <= LEAF_BYTES
 
+    def _visit_clause(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame | None:
+        """Take in what an ``else`` leads: a body, a statement or another ``if``, whose bodies are those of the clause.
+
+        Not all grammars have a node for the ``else`` itself; where there is one, it is the clause.
+        """
+        if frame.is_clause:
+            return frame.within(role, None, is_plain=True)
+        if not _is_deep(start, end, role, frame):
+            self._append_leaf(start, end, "clause", frame)
+            return None
+        frame.last = -1
+        self._nodes.append(OutlineNode(start, end, frame.depth, "clause"))
+        return _Frame(
+            *(start, end, frame.depth + 1, len(self._nodes), frame.owner),
+            is_plain=not role.is_body,
+            is_body=role.is_body,
+            is_branch=role.is_branch,
+        )
+
     def _visit_plain(self, start: int, end: int, role: _Role, frame: _Frame) -> _Frame | None:
         """Take in a node that defines nothing."""
         kind = role.kind_in_plain if frame.is_plain else role.kind
@@ -260,6 +294,8 @@ class Walk:
             is_list=role.is_list,
             is_plain=not role.holds_statements,
             is_body=role.holds_statements,
+            is_branch=role.is_branch,
+            is_clause=role.kind == "clause",
         )
 
     def _open_body(self, start: int, frame: _Frame) -> None:
@@ -298,6 +334,12 @@ class Walk:
 def _goto_child(cursor: tree_sitter.TreeCursor, skipped: int) -> bool:
     """Go to the first child, or to the first one that ends behind an offset; tell whether there is one."""
     return cursor.goto_first_child() if skipped < 0 else cursor.goto_first_child_for_byte(skipped) is not None
+
+
+def _is_alternative(role: _Role, frame: _Frame) -> bool:
+    if frame.is_clause:
+        return role.is_branch
+    return frame.is_branch and frame.has_body and (role.is_body or role.is_statement)
 
 
 def _is_deep(start: int, end: int, role: _Role, frame: _Frame) -> bool:

@@ -6,12 +6,23 @@ chunked by paragraphs and lines.
 """
 
 from pipeline.parse.languages.detection import HEAD_BYTES, detect_language, language_called
-from pipeline.parse.languages.entry import CLAUSES, MAX_PARSED_BYTES, TEXT, Embedding, Language, Wrapper
+from pipeline.parse.languages.entry import (
+    BRANCHES,
+    CLAUSES,
+    HOLDERS,
+    MAX_PARSED_BYTES,
+    TEXT,
+    Embedding,
+    Language,
+    Wrapper,
+)
 from pipeline.parse.languages.registry import LANGUAGES, grammar_of, language_of
 
 __all__ = [
+    "BRANCHES",
     "CLAUSES",
     "HEAD_BYTES",
+    "HOLDERS",
     "LANGUAGES",
     "MAX_PARSED_BYTES",
     "TEXT",

@@ -56,6 +56,7 @@ _CSHARP = Language(
         "property_declaration": "property",
         "local_function_statement": "function",
     },
+    groups=frozenset({"preproc_if", "preproc_elif", "preproc_else"}),
     bodies=frozenset({"declaration_list", "enum_member_declaration_list", "block", "accessor_list", "switch_body"}),
     decorators=frozenset({"attribute_list"}),
     imports=frozenset({"using_directive", "extern_alias_directive"}),

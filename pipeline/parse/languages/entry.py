@@ -17,6 +17,25 @@ MAX_PARSED_BYTES = 3 * 1024 * 1024
 #: Parts of a statement that hold statements: a chunk had better not start with one. Named alike in all grammars.
 CLAUSES = frozenset(
     {"elif_clause", "else_clause", "except_clause", "except_group_clause", "finally_clause", "catch_clause"}
+    | {"else_if_clause", "elsif", "else", "rescue", "ensure"}
+)
+
+#: Statements whose second body is a clause as well: not all grammars have a node for ``else``.
+BRANCHES = frozenset({"if_statement", "if_expression"})
+
+#: Nodes that are no bodies and hold statements all the same, behind a label or a keyword.
+HOLDERS = frozenset(
+    {
+        "switch_case",
+        "switch_default",
+        "case_statement",
+        "default_statement",
+        "switch_section",
+        "begin",
+        "else",
+        "ensure",
+    }
+    | {"switch_block_statement_group", "expression_case", "type_case", "communication_case", "default_case"}
 )
 
 #: Says how a node is called, from the node and the text that it is in; empty where it has no name.

@@ -38,7 +38,7 @@ _RUBY = Language(
     # `private def secret` is a call with a method as its argument.
     wrappers={"call": Wrapper(inner=("arguments",)), "argument_list": Wrapper()},
     names={"singleton_class": naming.field("value")},
-    bodies=frozenset({"body_statement", "do_block", "block_body"}),
+    bodies=frozenset({"body_statement", "do_block", "block_body", "then"}),
     opaque=frozenset({"string", "heredoc_body", "regex"}),
     # Its trees are twice as large as those of most.
     max_bytes=MAX_PARSED_BYTES // 2,
@@ -60,7 +60,9 @@ _PHP = Language(
         "method_declaration": "method",
     },
     containers=frozenset({"class", "interface", "namespace", "enum"}),
-    bodies=frozenset({"declaration_list", "enum_declaration_list", "compound_statement", "colon_block"}),
+    bodies=frozenset(
+        {"declaration_list", "enum_declaration_list", "compound_statement", "colon_block", "switch_block"}
+    ),
     decorators=frozenset({"attribute_list"}),
     imports=frozenset({"namespace_use_declaration"}),
     opaque=frozenset({"string", "encapsed_string", "heredoc", "nowdoc", "text", "text_interpolation"}),

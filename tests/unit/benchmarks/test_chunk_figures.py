@@ -76,6 +76,41 @@ def test_a_cut_inside_a_statement_is_no_statement_end() -> None:
     assert figures(chunks_at(at(b"= 3")))["statement_ends"] == 0
 
 
+def test_what_no_cut_could_end_with_a_statement_is_told_apart() -> None:
+    table = b"table = {\n" + b"".join(b"    %d: 'some value',\n" % i for i in range(100)) + b"}\n"
+    found = figures(chunks_at(500, 1_000, 1_500, size=len(table)), cap=1_000, text=table)
+    assert found["statement_ends"] == 0
+    assert found["achievable_statement_ends"] == 0.25  # three chunks would do
+    assert figures(chunks_at(at(b"# about"), at(b"y =")))["achievable_statement_ends"] == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "start"),
+    [
+        ("javascript", "switch (a) { case 1: b(); }", "case 1"),
+        ("typescript", "switch (a) {\n// note\ncase 1: b(); }", "// note"),
+        ("javascript", "x = { m() { return 1 } }", "m()"),
+        ("go", "package a\nfunc f() { switch x { case 1: b() } }", "case 1"),
+        ("go", "package a\ntype (\nA int\nB int\n)", "B int"),
+        ("rust", "fn f() { match x { 1 => 2, _ => 3 } }", "_ =>"),
+        ("java", "enum A { X, Y }", "Y"),
+        ("java", "class A { void f() { switch (x) { case 1: b(); c(); } } }", "c()"),
+        ("c", "void f() { switch (x) { case 1: b(); c(); } }", "c()"),
+        ("cpp", "MACRO(\nvoid f() { }\n", "void f"),
+        ("csharp", "class A {\n#if X\nint a;\nint b;\n#endif\n}", "int b"),
+        ("ruby", "if a\n  b\n  c\nend", "c\n"),
+        ("php", "<?php switch ($a) { case 1: b(); c(); }", "c()"),
+    ],
+)
+def test_members_and_branches_are_statements(language: str, text: str, start: str) -> None:
+    assert text.index(start) in truth_of(text.encode(), language).starts
+
+
+@pytest.mark.parametrize(("language", "text"), [("rust", "/// note\nfn f() {}\n"), ("c", "#include <a.h>\nint b;\n")])
+def test_a_line_end_is_no_part_of_a_statement(language: str, text: str) -> None:
+    assert text.index("\n") in truth_of(text.encode(), language).ends
+
+
 def test_tiny_chunks_and_fill_are_counted_against_the_limit() -> None:
     found = figures(chunks_at(9), cap=100)
     assert found["tiny"] == 0.5
