@@ -92,13 +92,13 @@ TYPES: Mapping[str, Types] = {
     "java": Types(
         (
             *("program", "class_body", "interface_body", "enum_body_declarations", "constructor_body", "block"),
-            *("enum_body", "annotation_type_body", "switch_block", "switch_block_statement_group"),
+            *("annotation_type_body", "switch_block", "switch_block_statement_group"),
         ),
         ("method_declaration", "constructor_declaration"),
         ("method_declaration", "constructor_declaration", "class_declaration", "interface_declaration"),
         ("line_comment", "block_comment"),
         ("annotation", "marker_annotation"),
-        ("switch_block_statement_group", "switch_rule"),
+        ("switch_block_statement_group", "switch_rule", "enum_constant"),
     ),
     "csharp": Types(
         (

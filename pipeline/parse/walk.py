@@ -223,7 +223,7 @@ class Walk:
             self._open_body(start, frame)
         if role.is_body and not frame.is_list and not (role.is_block and frame.is_body):
             self._open_body(start, frame)
-            return frame.within(role, None, is_plain=False)
+            return frame.within(role, None, is_plain=role.is_list)
         if role.may_define:
             definition = find_definition(node, self._data, self._language, frame.owner, LEAF_BYTES)
             if definition is not None:

@@ -96,7 +96,7 @@ def test_what_no_cut_could_end_with_a_statement_is_told_apart() -> None:
         ("java", "enum A { X, Y }", "Y"),
         ("java", "class A { void f() { switch (x) { case 1: b(); c(); } } }", "c()"),
         ("c", "void f() { switch (x) { case 1: b(); c(); } }", "c()"),
-        ("cpp", "MACRO(\nvoid f() { }\n", "void f"),
+        ("cpp", "x y z {\n#include <a.h>\nvoid f() { }\n", "#include"),
         ("csharp", "class A {\n#if X\nint a;\nint b;\n#endif\n}", "int b"),
         ("ruby", "if a\n  b\n  c\nend", "c\n"),
         ("php", "<?php switch ($a) { case 1: b(); c(); }", "c()"),
