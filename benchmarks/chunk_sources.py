@@ -50,12 +50,17 @@ def installed_sources() -> list[Source]:
     """Return files of the other languages that come with the interpreter and its packages, and that a person wrote."""
     taken: dict[str, list[Source]] = {}
     for place in (sysconfig.get_path("purelib"), sysconfig.get_path("include")):
-        for source in sources_in(Path(place), frozenset({"node_modules"})):
+        for source in written_sources(Path(place)):
             same = taken.setdefault(source.language, [])
-            is_written = not traits_of(source.path, source.text) & _NOT_WRITTEN
-            if source.language != "python" and is_written and len(same) < _INSTALLED_FILES:
+            if source.language != "python" and len(same) < _INSTALLED_FILES:
                 same.append(source)
     return [source for language in sorted(taken) for source in taken[language]]
+
+
+def written_sources(root: Path) -> list[Source]:
+    """Return the files below a directory that a person wrote: none that is generated or minified."""
+    found = sources_in(root, frozenset({"node_modules"}))
+    return [source for source in found if not traits_of(source.path, source.text) & _NOT_WRITTEN]
 
 
 def made_sources() -> list[Source]:

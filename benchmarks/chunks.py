@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _corpora(root: Path | None) -> Mapping[str, list[chunk_sources.Source]]:
     if root is not None:
-        return chunk_sources.by_language(list(chunk_sources.sources_in(root)))
+        return chunk_sources.by_language(chunk_sources.written_sources(root))
     installed = chunk_sources.by_language(chunk_sources.installed_sources())
     made = chunk_sources.by_language(chunk_sources.made_sources())
     return {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from benchmarks.chunk_edits import MIN_BYTES, Edits
 from benchmarks.chunk_figures import Tally
-from benchmarks.chunk_sources import made_sources
+from benchmarks.chunk_sources import by_language, made_sources, written_sources
 from benchmarks.chunk_truth import truth_of
 from pipeline.types import Chunk
 
@@ -132,3 +133,16 @@ def test_made_sources_parse_and_are_the_same_every_time() -> None:
     assert first == second
     for source in first:
         assert len(truth_of(source.text, source.language).functions) >= 60
+
+
+def test_a_directory_is_measured_by_language_and_only_what_a_person_wrote(tmp_path: Path) -> None:
+    for name in ("a.rb", "src/b.go", "src/c.php", "d.cs", "e.min.js", "node_modules/f.js", "g.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    found = by_language(written_sources(tmp_path))
+    assert {language: [source.path for source in sources] for language, sources in found.items()} == {
+        "ruby": ["a.rb"],
+        "csharp": ["d.cs"],
+        "go": ["src/b.go"],
+        "php": ["src/c.php"],
+    }

@@ -268,6 +268,14 @@ def test_the_pieces_of_a_table_are_filled_and_find_back_after_an_edit() -> None:
     assert len(set(pieces) - set(bodies(edited))) <= 4
 
 
+def test_the_literals_of_go_are_tables_as_well() -> None:
+    rows = [f'\t{{"key_{i * 7919 % 1000}", {i}}},\n' for i in range(400)]
+    table, edited = (f"package a\n\nvar rows = []row{{\n{''.join(some)}}}\n" for some in (rows, rows[1:]))
+    pieces = bodies(table, "go")
+    assert sum(map(len, pieces)) / len(pieces) > 0.7 * SMALL.max_bytes
+    assert len(set(pieces) - set(bodies(edited, "go"))) <= 3
+
+
 def test_a_budget_shrinks_to_what_the_embedder_takes_with_the_largest_header() -> None:
     assert ChunkBudget().within(8_000) == ChunkBudget()
     small = ChunkBudget(packing=Packing.GREEDY).within(512)
