@@ -179,14 +179,14 @@ class Walk:
         """Take in the cursor's node and its siblings; return early to visit the children of one, with this frame."""
         nodes, data, roles, goto_next_sibling = self._nodes, self._data, self._roles, cursor.goto_next_sibling
         append, new = nodes.append, _new_node
-        depth, is_plain, is_wrapping = frame.depth, frame.is_plain, frame.inner is not None or frame.is_branch
+        depth, is_plain, needs_visit = frame.depth, frame.is_plain, frame.inner is not None or frame.is_branch
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101  a cursor always stands on a node
             role = roles[node.kind_id]
             if role is not None:
                 start, end = node.byte_range
-                if is_wrapping or not role.is_simple or end - start > LEAF_BYTES:
+                if needs_visit or not role.is_simple or end - start > LEAF_BYTES:
                     inside = self._visit(node, start, end, role, frame)
                     if inside is not None and _goto_child(cursor, inside.skipped):
                         return inside
