@@ -24,8 +24,8 @@ MAX_DECORATORS = 8
 #: Of one file.
 MAX_IMPORTS = 256
 MAX_ERRORS = 256
-#: Nodes below have no facts. From 65,536 on, which its counter of depths does not hold, tree-sitter 0.26 takes minutes.
-MAX_DEPTH = 10_000
+#: Nodes below have no facts: a query takes time with the square of the depth, 15 s for 60 kB that nest 10,000 deep.
+MAX_DEPTH = 1_000
 #: Bytes of the text for each reference that is kept: minified code has one every few bytes.
 BYTES_PER_REFERENCE = 16
 #: As many are kept whatever the size.

@@ -17,7 +17,11 @@ from pipeline.parse.languages import Language
 #: Brackets of one kind that are still open at the end. 1,000 of them take up to 400 MB, 4,000 take 5 GB.
 MAX_UNCLOSED = 1_000
 
-#: How much the process may grow during one parse. The largest tree of a file that is in its language takes 600 MB.
+#: How much the process may grow during one parse: a base, so much for each byte, and no more than the last. Trees of
+#: ordinary files take 20 to 80 bytes a byte; those of made ones whose every statement is one letter 470 in the worst
+#: grammar (Ruby); a C++ file of nothing but ``A<`` would take 3,000.
+BASE_GROWTH_BYTES = 48 * 1024 * 1024
+GROWTH_PER_BYTE = 450
 MAX_GROWTH_BYTES = 1024 * 1024 * 1024
 
 #: A look takes 6 µs, so not every call is worth one.
@@ -63,10 +67,15 @@ def leaves_open(data: bytes, pair: bytes, limit: int) -> bool:
     return depths[-1] - min(depths) > limit
 
 
+def growth_allowed(size: int) -> int:
+    """Return how many bytes the process may grow by to parse so many."""
+    return min(MAX_GROWTH_BYTES, BASE_GROWTH_BYTES + GROWTH_PER_BYTE * size)
+
+
 class Growth:
     """How much the process grows from here on."""
 
-    def __init__(self, limit: int = MAX_GROWTH_BYTES) -> None:
+    def __init__(self, limit: int) -> None:
         self._most = _resident_bytes() + limit
         self._peak = _peak()
         self._calls = 0

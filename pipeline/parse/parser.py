@@ -21,7 +21,7 @@ from pipeline.parse.embedded import find_pieces, graft
 from pipeline.parse.facts import collect_facts, join_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
 from pipeline.parse.sections import nest_sections
-from pipeline.parse.syntax import Patience, error_bytes, has_error, syntax_tree
+from pipeline.parse.syntax import Patience, error_bytes, has_error, is_too_wide, syntax_tree
 from pipeline.parse.walk import Walk
 from pipeline.types import Outline, OutlineNode
 
@@ -31,7 +31,10 @@ OUTLINE_VERSION = 3
 #: A file with a larger share of its bytes inside error nodes is not in the language it claims.
 MAX_ERROR_SHARE = 0.5
 
-#: Seconds of this thread's processor time. Each step may read the rest of the file once more.
+#: Seconds of this thread's processor time: a base, so many for each megabyte, and no more than the last. Each step may
+#: read the rest of the file once more. Ordinary files take 0.3 to 3 s a megabyte.
+BASE_PARSE_SECONDS = 4.0
+PARSE_SECONDS_PER_MB = 6.0
 MAX_PARSE_SECONDS = 20.0
 
 #: Where unindented text follows a blank line.
@@ -72,6 +75,11 @@ def parse(data: bytes, language: str, *, with_facts: bool = True) -> Outline:
     )
 
 
+def allowed_seconds(size: int) -> float:
+    """Return how long a text of so many bytes may be parsed; what was found until then is kept."""
+    return min(MAX_PARSE_SECONDS, BASE_PARSE_SECONDS + PARSE_SECONDS_PER_MB * size / 1_000_000)
+
+
 class _Reading:
     """The parsing of one text, window by window. What was found so far stands when the rest cannot be parsed."""
 
@@ -79,7 +87,7 @@ class _Reading:
         self._data = data
         self._language = language
         self._with_facts = with_facts
-        self._deadline = thread_time() + MAX_PARSE_SECONDS
+        self._deadline = thread_time() + allowed_seconds(len(data))
         self._nodes: list[OutlineNode] = []
         self._facts: FileFacts | None = None
         self._broken = 0
@@ -117,7 +125,7 @@ class _Reading:
         self._has_error = self._has_error or has_error(tree, until)
         if self._language.embedded:
             found = self._with_embedded(found, tree, window, until)
-        elif self._with_facts:
+        elif self._with_facts and not is_too_wide(tree):
             facts = collect_facts(tree, window, self._language.name, found, walk.inner)
             self._facts = join_facts(self._facts, facts, len(self._nodes), start, until)
         self._nodes += found if not start else [_moved(node, start) for node in found]

@@ -13,17 +13,22 @@ from time import thread_time
 import tree_sitter
 
 from pipeline.parse.languages import Language, grammar_of
-from pipeline.parse.limits import Growth, is_too_much
+from pipeline.parse.limits import Growth, growth_allowed, is_too_much
 
 #: How often the parser may report progress (every 100 steps): a base, and a share of the bytes. Of 150 MB of real
-#: and of broken files none came above 0.02 a byte and 214; a hostile one would go on for hours.
+#: and of broken files none came above 0.02 a byte and 214, and made ones of one-letter statements or list items not
+#: above 0.093; a hostile one would go on for hours. A report stands for 0.1 to 0.4 ms, so that a hostile megabyte may
+#: well be stopped by the clock first (`parser.allowed_seconds`).
 BASE_EFFORT = 2_000
-EFFORT_PER_BYTE = 0.05
+EFFORT_PER_BYTE = 0.1
 
 #: Reports between two looks at time and memory, which cost as much as a hundred steps of the parser do; 2 ** n - 1.
 _REPORTS_A_LOOK = 63
 #: Bytes handed to the parser at a time.
 _WINDOW = 65_536
+
+#: Children of one node that have no name, brackets for instance: queries take time with the square of their number.
+MAX_NAMELESS = 4_000
 
 _NOT_LINE_END = re.compile(rb"[^\r\n]")
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -35,7 +40,7 @@ class Patience:
     def __init__(self, size: int, deadline: float) -> None:
         self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE) + 1
         self._deadline = deadline
-        self._growth = Growth()
+        self._growth = Growth(growth_allowed(size))
         self.is_lost = False
 
     def report(self, _offset: int = 0, _has_error: bool = False) -> bool:
@@ -83,6 +88,22 @@ def has_error(tree: tree_sitter.Tree, until: int | None) -> bool:
     if until is None or not root.has_error:
         return root.has_error
     return any(child.has_error for child in root.children if child.start_byte < until)
+
+
+def is_too_wide(tree: tree_sitter.Tree) -> bool:
+    """Tell whether a query would take too long, for an error node holds side by side what the grammar cannot place."""
+    cursor = tree.walk()
+    while True:
+        node = cursor.node
+        assert node is not None  # noqa: S101  a cursor always stands on a node
+        if node.has_error and node.end_byte - node.start_byte > MAX_NAMELESS:
+            if node.child_count - node.named_child_count > MAX_NAMELESS:
+                return True
+            if cursor.goto_first_child():
+                continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return False
 
 
 def error_bytes(tree: tree_sitter.Tree, until: int | None = None) -> int:

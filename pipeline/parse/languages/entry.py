@@ -11,7 +11,8 @@ import tree_sitter
 #: The language of everything that has no grammar.
 TEXT = "text"
 
-#: What is parsed at once. A tree takes up to 130 bytes a byte of dense source, so parsing stays near 400 MB at worst.
+#: What is parsed at once. Trees of ordinary files take 20 to 80 bytes a byte: 250 MB at most. What a parse may take of
+#: others is in `pipeline.parse.limits`. Grammars whose trees are larger, or slower, are given less.
 MAX_PARSED_BYTES = 3 * 1024 * 1024
 
 #: Parts of a statement that hold statements: a chunk had better not start with one. Named alike in all grammars.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from time import thread_time
 
 import pytest
 
 from pipeline.parse.languages import language_of
-from pipeline.parse.limits import MAX_UNCLOSED, is_too_much, leaves_open
-from pipeline.parse.parser import parse
+from pipeline.parse.limits import MAX_GROWTH_BYTES, MAX_UNCLOSED, growth_allowed, is_too_much, leaves_open
+from pipeline.parse.parser import MAX_PARSE_SECONDS, allowed_seconds, parse
 
 TESTS = Path(__file__).parents[3]
 SAMPLES = sorted((Path(__file__).parent / "golden").glob("*.sample"))
@@ -100,3 +101,29 @@ def test_nul_bytes_do_not_reach_a_grammar() -> None:
     # UTF-16 may hold them. The grammar of Bash takes 1 GB and ten seconds for 50,000.
     outline = parse(("\ufeff" + "\0" * 50_000 + "\nf() {\n  true\n}\n").encode("utf-16-le"), "bash")
     assert [node.name for node in outline.nodes if node.name] == ["f"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"&a " * 20_000, b"A<" * 20_000, b"{" * 60_000 + b"}" * 60_000], ids=["deep", "deep errors", "wide errors"]
+)
+def test_looking_for_facts_takes_no_time_that_grows_with_the_square(data: bytes) -> None:
+    # Each took 6 to 16 s of processor time, and a megabyte of it hours; no callback interrupts a query.
+    start = thread_time()
+    parse(data, "ruby")
+    assert thread_time() - start < 3.0
+
+
+def test_a_hostile_megabyte_has_ten_seconds_and_half_a_gigabyte() -> None:
+    assert allowed_seconds(1_000_000) == 10.0
+    assert growth_allowed(1_000_000) < 512 * 1024 * 1024
+    assert allowed_seconds(1_000) < 5.0
+    assert growth_allowed(1_000) < 64 * 1024 * 1024
+    assert (allowed_seconds(10**9), growth_allowed(10**9)) == (MAX_PARSE_SECONDS, MAX_GROWTH_BYTES)
+
+
+def test_the_memory_of_a_parse_is_bound_by_the_size_of_the_text() -> None:
+    # A tree of it would take 3,000 bytes a byte.
+    code = "from resource import getrusage; from pipeline.parse.parser import parse; parse(b'int a;', 'cpp');"
+    code += "before = getrusage(0).ru_maxrss; parse(b'A<' * 75_000, 'cpp'); print(getrusage(0).ru_maxrss - before)"
+    (grown,) = run("-c", code).stdout.split()
+    assert int(grown) * 1024 < 1.3 * growth_allowed(150_000)
