@@ -72,6 +72,9 @@ _ACCEPT = text(
     " ON CONFLICT (id) DO UPDATE SET generation = d.generation + 1, revision = excluded.revision,"
     " language = excluded.language, size = excluded.size, stat = excluded.stat, state = excluded.state,"
     " traits = excluded.traits, newlines = excluded.newlines,"
+    # Points say both of these, also those of chunks that stay as they are: all of them are written anew.
+    " versions = CASE WHEN d.language = excluded.language AND coalesce(d.traits, '{}') = excluded.traits"
+    " THEN d.versions ELSE '' END,"
     " error = '', message = '', deleted_at = NULL, updated_at = now() RETURNING d.id, d.generation, d.revision"
 )
 _ACCEPT_DELETIONS = text(

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from pipeline.errors import MisconfiguredError
 from pipeline.policy import Skip
+from pipeline.traits import NOTHING_DECLARED, Declared, path_traits
 
 #: ``size:mtime_ns:ctime_ns:inode:device``, compared for equality.
 StatKey: TypeAlias = str
@@ -36,6 +37,7 @@ class Found:
 
     path: str
     stat: StatKey
+    declared: Declared = NOTHING_DECLARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ WalkItem: TypeAlias = Found | Skip | Unreadable
 class KnownDocument:
     """A document of the source that the ledger has not deleted.
 
-    ``stat`` is None unless `is_stat_trusted` held when it was recorded. ``is_current``: INDEXED at its newest
+    ``stat`` is None unless `is_stat_trusted` held when it was recorded; it ends with what was declared of the file
+    (`marked`). ``is_current``: INDEXED at its newest
     generation, by the present versions of the pipeline. ``is_in_flight``: another run is bringing that generation in.
     ``traits`` are those found when it was read last; None: it was read before traits were looked for.
     """
@@ -76,6 +79,7 @@ class Read:
     path: str
     stat: StatKey
     known: KnownDocument | None
+    declared: Declared = NOTHING_DECLARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,8 @@ def plan_walk(
 
     A document whose path the walk does not find is a `Delete`, so one that is skipped now is deleted. Skips take no
     part in the merge: their paths are for people. Below an unreadable directory nothing is deleted. A document with one
-    of ``skip_traits`` is read again, for its content is not admitted any more.
+    of ``skip_traits`` is read again, for its content is not admitted any more, and so is one of which something else
+    is declared now, or which has a trait by its path that it was not known to have.
 
     Raises:
         UnorderedPaths: One of the streams is out of order or names a path twice.
@@ -180,6 +185,11 @@ def is_stat_trusted(stat: StatKey, observed_at_ns: int) -> bool:
     except ValueError:
         return False
     return max(mtime_ns, ctime_ns) <= observed_at_ns - RACY_NS
+
+
+def marked(stat: StatKey, declared: Declared) -> StatKey:
+    """Return the stat key that is also another one where something else is declared of the file; empty stays so."""
+    return stat + declared.mark if stat else stat
 
 
 class Ruling(StrEnum):
@@ -262,13 +272,11 @@ def pack_slices(
 def _step_for(item: Found | Unreadable, known: KnownDocument | None, skip_traits: frozenset[str]) -> PlanStep:
     if isinstance(item, Unreadable):
         return Broken(item.path, item.error, item.message, known)
-    if known is not None and known.is_current and known.stat == item.stat and _is_admitted(known, skip_traits):
-        return Unchanged(known)
-    return Read(item.path, item.stat, known)
-
-
-def _is_admitted(known: KnownDocument, skip_traits: frozenset[str]) -> bool:
-    return known.traits is not None and not known.traits & skip_traits
+    if known is not None and known.is_current and known.stat == marked(item.stat, item.declared):
+        shown = item.declared.over(path_traits(item.path))
+        if known.traits is not None and known.traits >= shown and not known.traits & skip_traits:
+            return Unchanged(known)
+    return Read(item.path, item.stat, known, item.declared)
 
 
 def _is_below(path: str, directory: str) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.parse.decode import unmarked_utf16
-from pipeline.traits import Trait, path_traits, traits_of
+from pipeline.traits import NOTHING_DECLARED, Declared, Trait, path_traits, traits_of
 
 #: Bytes a relative path may have: Linux' PATH_MAX less its terminating NUL.
 MAX_PATH_BYTES = 4095
@@ -43,6 +43,7 @@ class SkipReason(StrEnum):
     MINIFIED = "minified"
     LOCK = "lock"
     TEST = "test"
+    DOCUMENTATION = "documentation"
 
     @property
     def explanation(self) -> str:
@@ -68,6 +69,7 @@ _EXPLANATIONS = {
     SkipReason.MINIFIED: "It is written for machines; ingest its source, or take minified out of MOBIUS_SKIP_TRAITS.",
     SkipReason.LOCK: "It records what a package manager chose; take lock out of MOBIUS_SKIP_TRAITS if it is wanted.",
     SkipReason.TEST: "It is a test; take test out of MOBIUS_SKIP_TRAITS if it should be ingested.",
+    SkipReason.DOCUMENTATION: "It is documentation; take that out of MOBIUS_SKIP_TRAITS if it should be ingested.",
 }
 
 
@@ -171,8 +173,8 @@ class Policy:
             return Skip(f"{path}/", SkipReason.SECRET, name)
         return None
 
-    def judge_file(self, path: str, size: int) -> Skip | None:
-        """Return why a regular file is not admitted, or None, from its path and its size in bytes alone."""
+    def judge_file(self, path: str, size: int, declared: Declared = NOTHING_DECLARED) -> Skip | None:
+        """Return why a regular file is not admitted, or None: from its path, its size in bytes and what is declared."""
         name = path.rpartition("/")[2]
         if name in self.excluded_names:
             return Skip(path, SkipReason.EXCLUDED_DIRECTORY, name)
@@ -182,9 +184,9 @@ class Policy:
         suffix = lowered.rpartition(".")[2]
         if suffix in _BINARY_SUFFIXES and suffix != lowered:
             return Skip(path, SkipReason.BINARY, f".{suffix}")
-        return self._judge_traits(path, path_traits(path)) or self._judge_size(path, size)
+        return self._judge_traits(path, declared.over(path_traits(path))) or self._judge_size(path, size)
 
-    def judge_content(self, path: str, data: bytes) -> Skip | None:
+    def judge_content(self, path: str, data: bytes, declared: Declared = NOTHING_DECLARED) -> Skip | None:
         """Return why the bytes of a file are not admitted, or None."""
         too_large = self._judge_size(path, len(data))
         if too_large is not None:
@@ -193,7 +195,7 @@ class Policy:
             return Skip(path, SkipReason.SECRET, "a private key")
         if b"\0" in data and not data.startswith(_BYTE_ORDER_MARKS) and unmarked_utf16(data) is None:
             return Skip(path, SkipReason.BINARY, "a NUL byte")
-        return self._judge_traits(path, traits_of(path, data))
+        return self._judge_traits(path, declared.over(traits_of(path, data)))
 
     def _judge_traits(self, path: str, traits: frozenset[Trait]) -> Skip | None:
         skipped = next((trait for trait in Trait if trait in traits & self.skip_traits), None)

@@ -26,6 +26,7 @@ from pipeline.policy import Skip
 from pipeline.reconcile import IndexedPoint, PointId, Removal
 from pipeline.search import SearchVectors
 from pipeline.sources import FileContent
+from pipeline.traits import NOTHING_DECLARED, Declared
 from pipeline.types import (
     Claim,
     DocumentRef,
@@ -276,8 +277,8 @@ class Source(Protocol):
     def walk(self) -> Iterator[WalkItem]:
         """Yield every path in code-point order, without reading any file."""
 
-    def read(self, path: str) -> FileContent | Skip:
-        """Read one file that the walk found, unless its content is not admitted.
+    def read(self, path: str, declared: Declared = NOTHING_DECLARED) -> FileContent | Skip:
+        """Read one file that the walk found, unless its content is not admitted; ``declared`` is what it found with it.
 
         Raises:
             Vanished: It is gone.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import MalformedDocument, UnsupportedMediaType
 from pipeline.parse.decode import Newlines, decode
-from pipeline.traits import Trait, traits_of
+from pipeline.traits import NOTHING_DECLARED, Declared, Trait, traits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Reading:
 NOTHING_SHOWN = Reading()
 
 
-def reading_of(path: str, data: bytes) -> Reading:
-    """Return what a file's path and bytes show."""
+def reading_of(path: str, data: bytes, declared: Declared = NOTHING_DECLARED) -> Reading:
+    """Return what a file's path and bytes show, and what is declared of it."""
     try:
         newlines = decode(data).newlines
     except (UnsupportedMediaType, MalformedDocument):
         newlines = Newlines.NONE
-    return Reading(traits_of(path, data), newlines)
+    return Reading(declared.over(traits_of(path, data)), newlines)

@@ -9,7 +9,10 @@ same traits everywhere, and no more than a bounded head of the bytes is looked a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Trait(StrEnum):
@@ -20,6 +23,7 @@ class Trait(StrEnum):
     MINIFIED = "minified"
     LOCK = "lock"
     TEST = "test"
+    DOCUMENTATION = "documentation"
 
 
 #: How far into a file a generator's notice is looked for, and how much of it is measured to call it minified (bytes).
@@ -67,6 +71,14 @@ _VENDORED_DIRECTORIES = _words(
     " jspm_packages site-packages dist-packages .yarn"
 )
 _VENDORED = _names(r"gradlew(?:\.bat)?|mvnw(?:\.cmd)?|\.pnp\.[cm]?js")
+#: At the top of a source, and anywhere; a package below it may well be called ``docs`` and hold code.
+_DOCUMENTATION_TOP = frozenset({"doc", "docs", "man"})
+_DOCUMENTATION_DIRECTORIES = frozenset({"documentation", "groovydoc", "javadoc"})
+_DOCUMENTATION = _names(
+    r"(?:readme|changelog|changes|contributing|copying|install|licen[cs]e|code_of_conduct|security|authors|citation)"
+    r"(?:[-.][\w.-]+)?\.(?:md|markdown|rst|txt|adoc|org|cff|html)",
+    r"readme|changelog|changes|contributing|copying|install|licen[cs]e|authors|notice",
+)
 _TEST_DIRECTORIES = _words("test tests __tests__ __mocks__ spec specs testdata e2e cypress androidtest")
 _TEST = _names(
     r"(?:test_.+|.+_test|conftest)\.pyi?|.+_tests?\.(?:go|rs|exs|dart|cc|cpp|cxx|c|ml|lua|clj[cs]?)|tests?\.rs",
@@ -123,6 +135,29 @@ def traits_of(path: str, data: bytes) -> frozenset[Trait]:
     return frozenset(traits)
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the owner of a file says of it, which holds whatever it looks like."""
+
+    traits: frozenset[Trait] = frozenset()
+    denied: frozenset[Trait] = frozenset()
+
+    def over(self, shown: frozenset[Trait]) -> frozenset[Trait]:
+        """Return the traits of a file that shows these."""
+        return (shown | self.traits) - self.denied
+
+    @property
+    def mark(self) -> str:
+        """A word that is another one where anything else is declared; empty where nothing is."""
+        words = sorted([f"+{trait}" for trait in self.traits] + [f"-{trait}" for trait in self.denied])
+        return "".join(words)
+
+
+NOTHING_DECLARED = Declared()
+
+
+# Whoever plans asks again for the path that the walk has just judged.
+@lru_cache(maxsize=16)
 def path_traits(path: str) -> frozenset[Trait]:
     """Return the traits that the path alone shows; those hold whatever the file's content."""
     *directories, cased = path.split("/")
@@ -135,8 +170,25 @@ def path_traits(path: str) -> frozenset[Trait]:
         Trait.GENERATED: _GENERATED.fullmatch(name) or lowered & _GENERATED_DIRECTORIES,
         Trait.VENDORED: _VENDORED.fullmatch(name) or lowered & _VENDORED_DIRECTORIES,
         Trait.TEST: _TEST.fullmatch(name) or is_test_class or lowered & _TEST_DIRECTORIES,
+        Trait.DOCUMENTATION: _DOCUMENTATION.fullmatch(name)
+        or set(directories[:1]) & _DOCUMENTATION_TOP
+        or lowered & _DOCUMENTATION_DIRECTORIES,
     }
     return frozenset(trait for trait, is_so in claims.items() if is_so)
+
+
+def traits_called(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the traits that people name, several in one word with commas between them, each once.
+
+    Raises:
+        ValueError: There is none of such a name; the message lists those that there are.
+    """
+    names = [name for word in words for part in word.split(",") if (name := part.strip().lower())]
+    known = [trait.value for trait in Trait]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: name some of {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
 
 
 def _name(path: str) -> str:

@@ -34,6 +34,7 @@ from pipeline.plan import (
     Skipped,
     Unchanged,
     classify,
+    marked,
     may_delete,
     pack_slices,
     plan_walk,
@@ -181,14 +182,14 @@ class _Plan:
             case Broken(path, error, message, known):
                 tally.seen += 1
                 tally.broken.append(BrokenDocument(path, error, message, is_new=known is None))
-            case Read(path, _, known):
-                return self._read(path, known)
+            case Read():
+                return self._read(step)
         return None
 
-    def _read(self, path: str, known: KnownDocument | None) -> AcceptedDocument | None:
-        tally = self._tally
+    def _read(self, step: Read) -> AcceptedDocument | None:
+        tally, path, known, declared = self._tally, step.path, step.known, step.declared
         try:
-            content = self._source.read(path)
+            content = self._source.read(path, declared)
         except Vanished:
             self._gone(known)
             return None
@@ -202,15 +203,17 @@ class _Plan:
             return None
         tally.seen += 1
         revision = revision_of(content.data)
-        stat = content.trusted_stat or ""
-        reading = reading_of(path, content.data)
+        stat = marked(content.trusted_stat or "", declared)
+        reading = reading_of(path, content.data, declared)
         change = classify(revision, known)
-        if known is not None and change is Change.UNCHANGED:
+        # What its points say of it is to change, although its bytes are not.
+        is_told_alike = known is not None and (known.traits or frozenset()) == reading.traits
+        if known is not None and change is Change.UNCHANGED and is_told_alike:
             tally.unchanged += 1
             tally.fresh_stats.append(FreshStatus(known.id, known.generation, stat, reading))
             return None
         language = detect_language(path, content.data[:HEAD_BYTES])
-        in_flight = change is Change.IN_FLIGHT
+        in_flight = change is Change.IN_FLIGHT and is_told_alike
         return AcceptedDocument(path, language, content.data, revision, stat, known is None, in_flight, reading)
 
     def _gone(self, known: KnownDocument | None) -> None:

@@ -125,7 +125,7 @@ class Settings(BaseModel):
     )
     skip_traits: str = Field(
         "lock,minified",
-        description="Kinds of files to skip: generated, vendored, minified, lock, test, with commas; or `none`.",
+        description="Kinds of files to skip: generated, vendored, minified, lock, test, documentation; or `none`.",
     )
     delete_share: float = Field(0.5, ge=0, le=1, description="Share of a source that one walk may delete unasked.")
     slice_documents: PositiveInt = Field(64, description="Documents per slice at most.")

@@ -195,11 +195,17 @@ def _accept(state: LedgerState, run: OpenRun, document: AcceptedDocument) -> Doc
         stat=document.stat,
         traits=document.reading.trait_names,
         newlines=document.reading.newlines.value,
+        versions=row.versions if _is_told_alike(row, document) else "",
         error="",
         message="",
         deleted_at=None,
     )
     return moved or row
+
+
+def _is_told_alike(row: DocumentRow, document: AcceptedDocument) -> bool:
+    """Return whether the points that stay say of the document what new ones would."""
+    return (row.language, row.traits or ()) == (document.language, document.reading.trait_names)
 
 
 def _refreshed(row: DocumentRow, fresh: FreshStatus) -> DocumentRow:

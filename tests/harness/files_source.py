@@ -32,7 +32,7 @@ class FilesSource:
         for path in sorted(self._files):
             yield Found(path, self._stat(path))
 
-    def read(self, path: str) -> FileContent:
+    def read(self, path: str, *_declared: object) -> FileContent:
         """See the port."""
         self.reads.append(path)
         return FileContent(self._files[path], self._stat(path), _NOW)

@@ -49,7 +49,7 @@ def _judge(files: Source) -> str:
 
 def _judge_content(files: Source, item: Found) -> str:
     try:
-        content = files.read(item.path)
+        content = files.read(item.path, item.declared)
     except Vanished:
         return "it vanished while it was looked at"
     except errors.Unreadable as exc:

@@ -16,13 +16,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline.errors import TooLarge
 from pipeline.plan import Found, Unreadable, WalkItem
 from pipeline.policy import MAX_PATH_BYTES, Policy, Skip, SkipReason
 from pipeline.sources import FileContent
+from pipeline.traits import NOTHING_DECLARED, Declared
 from worker.sources import SourceMissing
-from worker.sources.gitignore import IGNORE_FILE, Ignores, read_rules, rules_above
 from worker.sources.reading import DIRECTORY_FLAGS, explain, explain_missing, open_parent, read_file, stat_key
+from worker.sources.rules import DirectoryRules, top_rules
 from worker.sources.symlinks import reason_for_link
 
 
@@ -31,7 +31,7 @@ class _Directory:
     """A directory to list. ``prefix`` is empty for the root, else its path with ``/`` at the end."""
 
     prefix: bytes
-    ignores: Ignores
+    rules: DirectoryRules
 
 
 _Entry: TypeAlias = WalkItem | _Directory
@@ -82,7 +82,7 @@ class DirectorySource:
         """Yield every file and every skipped path, in order. `complete` is known when this ends."""
         self.complete = False
         self._saw_all = not self._only
-        stack = [iter(self._list(_Directory(b"", rules_above(Path(self._root)))))]
+        stack = [iter(self._list(_Directory(b"", top_rules(Path(self._root)))))]
         while stack:
             entry = next(stack[-1], None)
             if entry is None:
@@ -93,14 +93,14 @@ class DirectorySource:
                 yield entry
         self.complete = self._saw_all
 
-    def read(self, path: str) -> FileContent | Skip:
+    def read(self, path: str, declared: Declared = NOTHING_DECLARED) -> FileContent | Skip:
         """Read one file that the walk found, unless its content is not admitted.
 
         Raises:
             Vanished: It is gone.
             Unreadable: It cannot be read, or it changes while it is read.
         """
-        return read_file(self._root_fd, path, self._policy)
+        return read_file(self._root_fd, path, self._policy, declared)
 
     def _require(self, only: str) -> None:
         try:
@@ -143,14 +143,7 @@ class DirectorySource:
         return Unreadable(directory.prefix.decode() or "./", error, message)
 
     def _entries(self, directory: _Directory, fd: int) -> list[_Entry]:
-        ignores, fault = directory.ignores, None
-        try:
-            ignores = ignores.under(read_rules(fd))
-        except (OSError, TooLarge) as exc:
-            why = explain(exc) if isinstance(exc, OSError) else str(exc)
-            path = (directory.prefix + os.fsencode(IGNORE_FILE)).decode()
-            fault = Unreadable(path, type(exc).__name__, f"{why} Its rules are not applied.")
-        here = _Directory(directory.prefix, ignores)
+        here = _Directory(directory.prefix, directory.rules.within(directory.prefix, fd))
         wanted = self._wanted(directory.prefix)
         keyed: list[tuple[bytes, _Entry]] = []
         with os.scandir(fd) as entries:
@@ -158,8 +151,8 @@ class DirectorySource:
                 name = os.fsencode(entry.name)
                 if wanted is not None and name != wanted:
                     continue
-                if fault is not None and entry.name == IGNORE_FILE:
-                    keyed.append((name, fault))
+                if entry.name in here.rules.faults:
+                    keyed.append((name, here.rules.faults[entry.name]))
                 elif entry.is_dir(follow_symlinks=False):
                     keyed.append((name + b"/", self._judge_directory(here, name)))
                 elif (judged := self._judge_file(here, name, entry, fd)) is not None:
@@ -181,9 +174,9 @@ class DirectorySource:
         excluded = self._policy.judge_directory(shown)
         if excluded is not None:
             return excluded
-        if parent.ignores.ignores(name, is_directory=True):
+        if parent.rules.ignores(name, is_directory=True):
             return Skip(f"{shown}/", SkipReason.GITIGNORED)
-        return _Directory(path + b"/", parent.ignores.below(name))
+        return _Directory(path + b"/", parent.rules.below(name))
 
     def _judge_file(self, parent: _Directory, name: bytes, entry: os.DirEntry[str], fd: int) -> WalkItem | None:
         """Judge what is no directory by its path and its stat; None: it vanished meanwhile."""
@@ -191,11 +184,13 @@ class DirectorySource:
         shown = _shown(path)
         if isinstance(shown, Skip):
             return shown
-        if parent.ignores.ignores(name, is_directory=False):
+        if parent.rules.ignores(name, is_directory=False):
             return Skip(shown, SkipReason.GITIGNORED)
-        return self._judge_status(path, shown, entry, fd)
+        return self._judge_status(path, shown, entry, fd, parent.rules.declared(name))
 
-    def _judge_status(self, path: bytes, shown: str, entry: os.DirEntry[str], fd: int) -> WalkItem | None:
+    def _judge_status(
+        self, path: bytes, shown: str, entry: os.DirEntry[str], fd: int, declared: Declared
+    ) -> WalkItem | None:
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -203,7 +198,8 @@ class DirectorySource:
         except OSError as exc:
             return Unreadable(shown, type(exc).__name__, explain(exc))
         if stat.S_ISREG(status.st_mode):
-            return self._policy.judge_file(shown, status.st_size) or Found(shown, stat_key(status))
+            skip = self._policy.judge_file(shown, status.st_size, declared)
+            return skip or Found(shown, stat_key(status), declared)
         if stat.S_ISLNK(status.st_mode):
             return Skip(shown, reason_for_link(self._root, path, fd))
         return Skip(shown, SkipReason.NOT_A_FILE)

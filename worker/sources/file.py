@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.plan import Found, WalkItem
 from pipeline.policy import Policy, Skip, SkipReason
 from pipeline.sources import FileContent
+from pipeline.traits import NOTHING_DECLARED, Declared
 from worker.sources import SourceMissing
 from worker.sources.reading import FILE_FLAGS, explain_missing, read_file, stat_key
 
@@ -64,7 +65,7 @@ class FileSource:
         """Yield the file, or why it is not admitted. Both its own name and that of its target are judged."""
         yield self._judge()
 
-    def read(self, path: str) -> FileContent | Skip:
+    def read(self, path: str, declared: Declared = NOTHING_DECLARED) -> FileContent | Skip:
         """Read the file, unless its content is not admitted.
 
         Raises:
@@ -74,7 +75,7 @@ class FileSource:
         """
         if path != self._name:
             raise ValueError(f"this source holds {self._name!r} only, not {path!r}")
-        content = read_file(self._parent_fd, self._target, self._policy)
+        content = read_file(self._parent_fd, self._target, self._policy, declared)
         return replace(content, path=path) if isinstance(content, Skip) else content
 
     def _judge(self) -> WalkItem:

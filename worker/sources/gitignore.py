@@ -13,6 +13,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pipeline.errors import TooLarge
 from pipeline.policy import MAX_PATH_BYTES
@@ -25,28 +26,38 @@ IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 256 * 1024
 
 
+V = TypeVar("V")
+
+
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """Rules of one kind (for files or for directories), the file's last line first, as one expression.
+class Rules(Generic[V]):
+    """Rules of one kind (for files, say, or for directories), the file's last line first, as one expression.
 
     Its text is ``name NUL path``: rules without a slash look at the name, the others at the path. Group ``i`` is rule
     ``i``, so the group that matched tells the rule that won.
     """
 
     expression: re.Pattern[bytes]
-    ignoring: tuple[bool, ...]
+    verdicts: tuple[V, ...]
 
-    def verdict(self, text: bytes) -> bool | None:
+    @classmethod
+    def of(cls, rules: list[tuple[bytes, V]]) -> Rules[V]:
+        """Compile expressions with what each of them says."""
+        expression = re.compile(b"|".join(b"(" + expression + b")" for expression, _ in rules), re.DOTALL)
+        return cls(expression, tuple(verdict for _, verdict in rules))
+
+    def verdict(self, text: bytes) -> V | None:
+        """Return what the rule that wins says; None: no rule speaks."""
         match = self.expression.match(text)
-        return None if match is None else self.ignoring[(match.lastindex or 1) - 1]
+        return None if match is None else self.verdicts[(match.lastindex or 1) - 1]
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
     """The rules of one ignore file."""
 
-    files: _Rules | None
-    directories: _Rules | None
+    files: Rules[bool] | None
+    directories: Rules[bool] | None
 
     def verdict(self, name: bytes, path: bytes, *, is_directory: bool) -> bool | None:
         """Return whether the path (relative to the ignore file's directory) is ignored; None: no rule speaks."""
@@ -89,17 +100,28 @@ def parse_rules(data: bytes) -> IgnoreRules | None:
         glob = glob if is_ignoring else glob[1:]
         is_for_directories = glob.endswith(b"/")
         try:
-            expression = _expression_for(glob[:-1] if is_for_directories else glob)
+            expression = expression_for(glob[:-1] if is_for_directories else glob)
         except MalformedGlob:
             continue
         directories.append((expression, is_ignoring))
         if not is_for_directories:
             files.append((expression, is_ignoring))
-    return IgnoreRules(_compiled(files), _compiled(directories)) if directories else None
+    return IgnoreRules(Rules.of(files) if files else None, Rules.of(directories)) if directories else None
 
 
 def read_rules(dir_fd: int, name: str = IGNORE_FILE) -> IgnoreRules | None:
     """Read an ignore file in an open directory. None: there is none, or it is a link or no file, which git ignores.
+
+    Raises:
+        OSError: It is there and cannot be read.
+        TooLarge: It has more than `MAX_IGNORE_BYTES`.
+    """
+    data = read_bounded(dir_fd, name)
+    return None if data is None else parse_rules(data)
+
+
+def read_bounded(dir_fd: int, name: str) -> bytes | None:
+    """Return the content of a file with rules in an open directory; None where there is none, or no regular file.
 
     Raises:
         OSError: It is there and cannot be read.
@@ -116,8 +138,8 @@ def read_rules(dir_fd: int, name: str = IGNORE_FILE) -> IgnoreRules | None:
     finally:
         os.close(fd)
     if len(data) > MAX_IGNORE_BYTES:
-        raise TooLarge(f"an ignore file may have {MAX_IGNORE_BYTES:,} bytes; split it over its directories.")
-    return parse_rules(data)
+        raise TooLarge(f"a file of rules may have {MAX_IGNORE_BYTES:,} bytes; split it over its directories.")
+    return data
 
 
 def rules_above(root: Path) -> Ignores:
@@ -125,24 +147,34 @@ def rules_above(root: Path) -> Ignores:
 
     An ignore file above the root that cannot be read counts as absent, as it does to git.
     """
-    top = next((directory for directory in (root, *root.parents) if os.path.lexists(directory / ".git")), None)
-    if top is None:
+    here = repository_around(root)
+    if here is None:
         return Ignores()
-    ignores = Ignores().under(_read_quietly(_git_directory(top / ".git") / "info", "exclude"))
-    here = top
-    for name in root.relative_to(top).parts:
-        ignores = ignores.under(_read_quietly(here, IGNORE_FILE)).below(os.fsencode(name))
+    ignores = Ignores().under(_rules_in(_git_directory(here / ".git") / "info", "exclude"))
+    for name in root.relative_to(here).parts:
+        ignores = ignores.under(_rules_in(here, IGNORE_FILE)).below(os.fsencode(name))
         here /= name
     return ignores
 
 
-def _read_quietly(directory: Path, name: str) -> IgnoreRules | None:
+def repository_around(root: Path) -> Path | None:
+    """Return the top of the git repository that a directory is, or is in."""
+    return next((directory for directory in (root, *root.parents) if os.path.lexists(directory / ".git")), None)
+
+
+def _rules_in(directory: Path, name: str) -> IgnoreRules | None:
+    data = read_quietly(directory, name)
+    return None if data is None else parse_rules(data)
+
+
+def read_quietly(directory: Path, name: str) -> bytes | None:
+    """Return the content of a file with rules; one that cannot be read counts as absent."""
     try:
         fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        return read_rules(fd, name)
+        return read_bounded(fd, name)
     except (OSError, TooLarge):
         return None
     finally:
@@ -176,14 +208,12 @@ def _without_trailing_spaces(line: bytes) -> bytes:
     return line[: len(stripped) + 1] if backslashes % 2 else stripped
 
 
-def _expression_for(glob: bytes) -> bytes:
+def expression_for(glob: bytes) -> bytes:
+    """Return the expression for a pattern without a slash at its end; it is matched with ``name NUL path``.
+
+    Raises:
+        MalformedGlob: It can match nothing.
+    """
     if b"/" not in glob:
         return translate(glob, rb"\0")
     return rb"[^\0]*\0" + translate(glob.removeprefix(b"/"), rb"\Z")
-
-
-def _compiled(rules: list[tuple[bytes, bool]]) -> _Rules | None:
-    if not rules:
-        return None
-    expression = re.compile(b"|".join(b"(" + expression + b")" for expression, _ in rules), re.DOTALL)
-    return _Rules(expression, tuple(is_ignoring for _, is_ignoring in rules))

@@ -16,6 +16,7 @@ from pipeline import errors
 from pipeline.plan import StatKey
 from pipeline.policy import Policy, Skip, SkipReason
 from pipeline.sources import FileContent, Vanished
+from pipeline.traits import NOTHING_DECLARED, Declared
 
 #: Never through a link, and without blocking on a pipe.
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -67,7 +68,7 @@ def read_up_to(fd: int, limit: int) -> bytes:
     return b"".join(blocks)
 
 
-def read_file(root_fd: int, path: str, policy: Policy) -> FileContent | Skip:
+def read_file(root_fd: int, path: str, policy: Policy, declared: Declared = NOTHING_DECLARED) -> FileContent | Skip:
     """Read the file at ``path`` (relative, ``/`` separated) below an open directory.
 
     A path that is no regular file any more is a `Skip`, and so is content that the policy does not admit.
@@ -79,7 +80,7 @@ def read_file(root_fd: int, path: str, policy: Policy) -> FileContent | Skip:
     try:
         parent_fd, name = open_parent(root_fd, path.encode(errors="surrogateescape"))
         try:
-            return _read_entry(parent_fd, name, path, policy)
+            return _read_entry(parent_fd, name, path, policy, declared)
         finally:
             os.close(parent_fd)
     except OSError as exc:
@@ -108,7 +109,7 @@ def explain_missing(path: str, exc: OSError | ValueError) -> str:
     return f"{path!r} cannot be ingested: {why}"
 
 
-def _read_entry(parent_fd: int, name: bytes, path: str, policy: Policy) -> FileContent | Skip:
+def _read_entry(parent_fd: int, name: bytes, path: str, policy: Policy, declared: Declared) -> FileContent | Skip:
     # Opening a device can do something to it, so that it is no device is known first.
     refused = _refuse_kind(path, os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode)
     if refused is not None:
@@ -116,13 +117,13 @@ def _read_entry(parent_fd: int, name: bytes, path: str, policy: Policy) -> FileC
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_PAUSE_SECONDS)
-        content = _read_once(parent_fd, name, path, policy)
+        content = _read_once(parent_fd, name, path, policy, declared)
         if content is not None:
             return content
     raise errors.Unreadable("the file changes while it is read; run the ingestion again when it is quiet.")
 
 
-def _read_once(parent_fd: int, name: bytes, path: str, policy: Policy) -> FileContent | Skip | None:
+def _read_once(parent_fd: int, name: bytes, path: str, policy: Policy, declared: Declared) -> FileContent | Skip | None:
     """Read the file once; None: it changed meanwhile."""
     observed_at_ns = time.time_ns()
     fd = os.open(name, FILE_FLAGS, dir_fd=parent_fd)
@@ -138,7 +139,7 @@ def _read_once(parent_fd: int, name: bytes, path: str, policy: Policy) -> FileCo
     is_still = stat_key(before) == stat_key(after) and len(data) == after.st_size
     if len(data) <= policy.max_file_bytes and (not is_still or _is_fresh(after, observed_at_ns)):
         return None
-    return policy.judge_content(path, data) or FileContent(data, stat_key(after), observed_at_ns)
+    return policy.judge_content(path, data, declared) or FileContent(data, stat_key(after), observed_at_ns)
 
 
 def _is_fresh(status: os.stat_result, observed_at_ns: int) -> bool:

@@ -16,6 +16,7 @@ from pipeline.errors import IngestError
 from pipeline.plan import Found, WalkItem
 from pipeline.policy import Policy, Skip
 from pipeline.sources import FileContent
+from pipeline.traits import NOTHING_DECLARED, Declared
 
 #: Bytes of an uploaded path; nobody means a longer one.
 MAX_PATH_BYTES = 1_024
@@ -62,12 +63,12 @@ class UploadSource:
             # There is no status that would prove equal bytes: every file is read.
             yield self._judge(path) or Found(path, "")
 
-    def read(self, path: str) -> FileContent | Skip:
+    def read(self, path: str, declared: Declared = NOTHING_DECLARED) -> FileContent | Skip:
         """Read one file, unless its content is not admitted."""
         content = self._files[path].content
         content.seek(0)
         data = content.read(self._policy.max_file_bytes + 1)
-        return self._policy.judge_content(path, data) or FileContent(data, "", time.time_ns())
+        return self._policy.judge_content(path, data, declared) or FileContent(data, "", time.time_ns())
 
     def _judge(self, path: str) -> Skip | None:
         directory = path.rpartition("/")[0]

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID, uuid5
 
 import pytest
@@ -22,11 +23,13 @@ from pipeline.plan import (
     WalkItem,
     classify,
     is_stat_trusted,
+    marked,
     may_delete,
     pack_slices,
     plan_walk,
 )
 from pipeline.policy import Skip, SkipReason
+from pipeline.traits import Declared, Trait
 
 SECOND = 1_000_000_000
 
@@ -54,6 +57,21 @@ def test_a_current_document_whose_stat_is_equal_is_not_read() -> None:
 @pytest.mark.parametrize("known", [document("a", "t"), document("a", None), document("a", is_current=False)])
 def test_a_document_with_another_or_no_stat_or_that_is_not_current_is_read(known: KnownDocument) -> None:
     assert plan([Found("a", "s")], [known]) == [Read("a", "s", known)]
+
+
+def test_a_document_of_which_something_else_is_declared_now_is_read() -> None:
+    made = Declared(frozenset({Trait.GENERATED}))
+    before, marked_before = document("a"), replace(document("a", marked("s", made)), traits=frozenset({"generated"}))
+    assert plan([Found("a", "s", made)], [before]) == [Read("a", "s", before, made)]
+    assert plan([Found("a", "s", made)], [marked_before]) == [Unchanged(marked_before)]
+    assert plan([Found("a", "s")], [marked_before]) == [Read("a", "s", marked_before)]
+
+
+def test_a_document_that_its_path_shows_to_be_more_than_was_known_is_read() -> None:
+    known = document("test_a.py")
+    assert plan([Found("test_a.py", "s")], [known]) == [Read("test_a.py", "s", known)]
+    denied, current = Declared(denied=frozenset({Trait.TEST})), document("test_a.py", "s-test")
+    assert plan([Found("test_a.py", "s", denied)], [current]) == [Unchanged(current)]
 
 
 def test_a_document_that_the_walk_does_not_find_is_deleted() -> None:

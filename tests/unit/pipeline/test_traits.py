@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.traits import Trait, path_traits, traits_of
+from pipeline.traits import Declared, Trait, path_traits, traits_called, traits_of
 
 CODE = b"function add(first, second) {\n  // adds them up\n  return first + second;\n}\n" * 40
 DENSE = b"function f(a,b){return a+b*{x:[1,2,3]}[a]};var q='s';" * 200
@@ -168,3 +168,31 @@ def test_only_the_head_counts_whatever_the_file_is_made_of(unit: bytes) -> None:
     data = b"/" + unit * (5_000_000 // len(unit))
     path = f"{'a.' * 500}js"
     assert traits_of(path, data) == traits_of(path, data[: 64 * 1024])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "docs/guide/a.py", "doc/x.c", "README.md", "sub/README", "CHANGELOG.rst", "LICENSE", "LICENSE-MIT.txt",
+        "COPYING", "man/a.1", "a/javadoc/index.html", "src/Documentation/x.txt", "CONTRIBUTING.de.md",
+    ],
+)  # fmt: skip
+def test_documentation_is_known_by_its_place_or_its_name(path: str) -> None:
+    assert path_traits(path) == {Trait.DOCUMENTATION}
+
+
+@pytest.mark.parametrize("path", ["src/docs/a.py", "readme.py", "license.go", "changes.py", "a.md", "docs.py"])
+def test_what_only_sounds_like_documentation_is_none(path: str) -> None:
+    assert path_traits(path) == frozenset()
+
+
+def test_traits_are_named_with_commas_or_one_by_one() -> None:
+    assert traits_called(["test, Lock", "test", ""]) == ("test", "lock")
+    with pytest.raises(ValueError, match=r"tests, x: name some of generated, .*documentation"):
+        traits_called(["tests,lock", "x"])
+
+
+def test_what_is_declared_goes_before_what_a_file_shows() -> None:
+    said = Declared(frozenset({Trait.VENDORED}), frozenset({Trait.GENERATED}))
+    assert said.over(frozenset({Trait.GENERATED, Trait.TEST})) == {Trait.TEST, Trait.VENDORED}
+    assert (said.mark, Declared().mark) == ("+vendored-generated", "")

@@ -25,6 +25,7 @@ from pipeline.plan import Unreadable as UnreadablePath
 from pipeline.policy import Skip, SkipReason
 from pipeline.reading import reading_of
 from pipeline.sources import FileContent, Vanished
+from pipeline.traits import Declared, Trait
 from pipeline.types import Priority, Scope
 from tasks.planning import BATCH, PlanOptions, plan_run
 
@@ -49,7 +50,7 @@ class ListedSource:
     def walk(self) -> Iterator[WalkItem]:
         yield from self.walk_items
 
-    def read(self, path: str) -> FileContent | Skip:
+    def read(self, path: str, *_declared: object) -> FileContent | Skip:
         self.reads.append(path)
         content = self.contents[path]
         if isinstance(content, Exception):
@@ -207,9 +208,17 @@ def test_a_file_that_was_touched_but_not_changed_only_gets_its_status_refreshed(
     assert summary.unchanged == 1
 
 
+def test_a_document_with_other_traits_than_before_is_accepted_and_not_waited_for() -> None:
+    made = Declared(frozenset({Trait.GENERATED}))
+    intake = FakeIntake(known("a.py", b"x"), known("test_b.py", b"x", is_current=False, is_in_flight=True))
+    walk: list[WalkItem] = [Found("a.py", OLD, made), Found("test_b.py", OLD)]
+    plan(intake, ListedSource(walk, {"a.py": b"x", "test_b.py": b"x"}))
+    assert ([each.reading.trait_names for each in intake.accepted], intake.joined) == ([("generated",), ("test",)], [])
+
+
 def test_a_status_is_recorded_only_if_it_can_be_trusted() -> None:
     class Settled(ListedSource):
-        def read(self, path: str) -> FileContent:
+        def read(self, path: str, *_declared: object) -> FileContent:
             return FileContent(b"same", "4:1000:1000:1:1", NOW)
 
     intake = FakeIntake(known("a.py", b"same"))
