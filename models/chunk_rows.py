@@ -60,7 +60,9 @@ def save_chunks(connection: Connection, model: UUID, rows: Sequence[ChunkToSave]
 def _row_of(row: ChunkToSave) -> tuple[object, ...]:
     """Return the values in the order of the columns."""
     chunk = row.chunk
-    details = {"scope_signatures": chunk.scope_signatures, "defines": chunk.defines}
+    details: dict[str, object] = {"scope_signatures": chunk.scope_signatures, "defines": chunk.defines}
+    if chunk.language:
+        details["language"] = chunk.language
     labels = (chunk.ordinal, chunk.kind, chunk.name, json.dumps(chunk.scope), json.dumps(details))
     span = (chunk.start, chunk.end, chunk.parent_start, chunk.parent_end, chunk.start_line, chunk.end_line)
     facts = None if chunk.facts is None else json.dumps(facts_row(chunk.facts))
@@ -86,4 +88,5 @@ def chunk_of(row: Row[Any]) -> Chunk:
         parent_start=row.start_byte if row.parent_start is None else row.parent_start,
         parent_end=row.end_byte if row.parent_end is None else row.parent_end,
         facts=None if row.facts is None else chunk_facts_of(row.facts),
+        language=row.metadata.get("language", ""),
     )

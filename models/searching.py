@@ -25,7 +25,8 @@ MAX_EXPANDED = 16_384
 
 _CHUNKS = text(
     "SELECT c.id, c.document_id, d.path, c.start_line, c.end_line, d.language, c.kind, c.name, c.scope, c.start_byte,"
-    " c.end_byte, c.parent_start, c.parent_end, c.facts, d.committed_revision, d.encoding, d.traits"
+    " c.end_byte, c.parent_start, c.parent_end, c.facts, c.metadata, d.committed_revision,"
+    " d.encoding, d.traits"
     " FROM chunks c JOIN documents d ON d.id = c.document_id"
     " WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.retired_at IS NULL AND d.deleted_at IS NULL"
     " AND d.project_id = :project AND d.tenant_id = :tenant"
@@ -91,7 +92,7 @@ def _hit(row: Row[Any], score: float, span: _Span, blobs: dict[bytes, bytes]) ->
         path=row.path,
         start_line=first,
         end_line=last,
-        language=row.language,
+        language=row.metadata.get("language") or row.language,
         kind=row.kind,
         name=row.name,
         scope=tuple(row.scope),

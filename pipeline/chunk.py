@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pipeline.chunk_atoms import Atoms
 from pipeline.chunk_facts import describe_chunks, imported_modules
 from pipeline.chunk_labels import Label, label_chunks
+from pipeline.chunk_languages import embedded_languages
 from pipeline.chunk_pack import Packer, Packing
 from pipeline.embed import BYTES_PER_TOKEN
 from pipeline.errors import MalformedDocument
@@ -68,7 +69,8 @@ def chunk(document: DocumentRef, text: bytes, outline: Outline, budget: ChunkBud
     ends = chunk_ends(text, outline, budget)
     labels = list(label_chunks(text, outline.nodes, ends))
     facts = describe_chunks(text, outline, ends, labels)
-    chunks = tuple(_chunks(document, text, zip(ends, labels, facts, strict=True)))
+    languages = embedded_languages(outline.nodes, ends)
+    chunks = tuple(_chunks(document, text, zip(ends, labels, facts, languages, strict=True)))
     return ChunkSet(document, chunks, imported_modules(text, outline))
 
 
@@ -85,11 +87,11 @@ def chunk_ends(text: bytes, outline: Outline, budget: ChunkBudget) -> list[int]:
 
 
 def _chunks(
-    document: DocumentRef, text: bytes, described: Iterable[tuple[int, Label, ChunkFacts | None]]
+    document: DocumentRef, text: bytes, described: Iterable[tuple[int, Label, ChunkFacts | None, str]]
 ) -> Iterator[Chunk]:
     start, lines = 0, 0
     occurrences: dict[bytes, int] = {}
-    for ordinal, (end, label, facts) in enumerate(described):
+    for ordinal, (end, label, facts, language) in enumerate(described):
         body = text[start:end]
         body_hash = text_hash(body)
         occurrence = occurrences.get(body_hash, 0)
@@ -113,6 +115,7 @@ def _chunks(
             parent_start=start if parent is None else parent.start,
             parent_end=end if parent is None else parent.end,
             facts=facts,
+            language=language,
         )
         occurrences[body_hash] = occurrence + 1
         start, lines = end, lines + newlines

@@ -43,6 +43,7 @@ def pack_chunks(chunk_set: ChunkSet) -> bytes:
         "scopes": list(scopes),
         "defines": [chunk.defines for chunk in chunks],
         "facts": [None if chunk.facts is None else facts_row(chunk.facts) for chunk in chunks],
+        "languages": {str(chunk.ordinal): chunk.language for chunk in chunks if chunk.language},
         "imports": chunk_set.imports,
         "hashes": b64encode(b"".join(chunk.text_hash + chunk.embed_hash for chunk in chunks)).decode(),
     }
@@ -74,6 +75,8 @@ def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
     """Yield the chunks; every column must have as many rows as the count says."""
     occurrences: Counter[bytes] = Counter()
     start = 0
+    # Sets from before have none.
+    languages: dict[str, str] = columns.get("languages", {})
     rows = zip(
         range(columns["count"]),
         columns["ends"],
@@ -110,6 +113,7 @@ def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:
             parent_start=parent_start,
             parent_end=parent_end,
             facts=None if facts is None else chunk_facts_of(facts),
+            language=languages.get(str(ordinal), ""),
         )
         occurrences[text_hash] += 1
         start = end

@@ -73,3 +73,14 @@ def test_a_damaged_column_is_refused(changes: dict[str, object]) -> None:
 def test_a_damaged_payload_is_refused(payload: bytes) -> None:
     with pytest.raises(MalformedDocument):
         unpack_chunks(DOCUMENT, payload)
+
+
+def test_the_language_of_embedded_code_comes_back_and_is_absent_in_older_sets() -> None:
+    text = b"# Title\n\n```python\n" + b"def f(a):\n    return a\n\n" * 40 + b"```\n"
+    made = chunk(DOCUMENT, text, parse(text, "markdown"), ChunkBudget(200, 200))
+    assert "python" in {each.language for each in made.chunks}
+    assert unpack_chunks(DOCUMENT, pack_chunks(made)) == made
+    columns = json.loads(zlib.decompress(pack_chunks(made)))
+    del columns["languages"]
+    older = unpack_chunks(DOCUMENT, zlib.compress(json.dumps(columns).encode()))
+    assert {each.language for each in older.chunks} == {""}

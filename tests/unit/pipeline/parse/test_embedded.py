@@ -134,3 +134,30 @@ def test_large_code_in_a_document_is_cut_between_its_functions() -> None:
     assert all(any(function in body for body in bodies) for function in functions)
     assert all(before.end == after.start for before, after in pairwise(chunks))
     assert any("f3" in c.defines and c.scope == ("Usage",) for c in chunks)
+
+
+def languages_of(source: str, host: str, size: int = 300) -> list[tuple[str, str]]:
+    """Return the language of each chunk and its first line that is not blank."""
+    text = source.encode()
+    document = DocumentRef(UUID(int=1), "a", host, 1, b"r")
+    chunks = chunk(document, text, parse(text, host), ChunkBudget(size, size)).chunks
+    return [(each.language, text[each.start : each.end].decode().strip().partition("\n")[0]) for each in chunks]
+
+
+def test_a_chunk_that_is_mostly_code_of_another_language_says_so() -> None:
+    function = "def settle(a):\n    b = a + 1\n    return b\n\n\n"
+    prose = "Words about it, and more of them than there is code to see.\n" * 4
+    found = languages_of(f"# Usage\n\n{prose}\n```python\n{function * 8}```\n\n# End\n\n{prose}", "markdown")
+    assert found[0] == found[-1][:1] + found[0][1:] == ("", "# Usage")
+    assert {language for language, line in found if line.startswith("def settle")} == {"python"}
+    assert languages_of(f"{prose}\n```python\nx = 1\n```\n", "markdown")[0][0] == ""
+
+
+def test_a_script_of_a_view_is_in_the_scripts_language() -> None:
+    lines = "".join(f"export const setting{i} = {i} + {i};\n" for i in range(30))
+    found = languages_of(f'<template>\n<p>text</p>\n</template>\n<script lang="ts">\n{lines}</script>\n', "vue")
+    assert {language for language, line in found if line.startswith("export")} == {"typescript"}
+
+
+def test_code_in_its_documents_own_language_is_none_of_another() -> None:
+    assert {language for language, _ in languages_of("def f():\n    return 1\n" * 40, "python")} == {""}
