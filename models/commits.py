@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from models.chunk_rows import ChunkToSave, chunk_of, save_chunks
 from models.leases import fence, finish, record_failures, work_of
 from models.session import transaction
+from models.standings import traits_in
 from models.transitions import document_move
 from pipeline.identity import model_id
 from pipeline.states import DocumentEvent
@@ -28,7 +29,7 @@ from pipeline.work import Stray, UpsertWork
 _TO_UPSERT = text(
     "SELECT d.id, d.path, d.language, rd.generation, rd.revision, rd.action, cs.data,"
     " d.generation > rd.generation AS is_superseded, d.committed_generation < rd.generation - 1 AS follows_gap,"
-    " b.data AS blob, coalesce(cs.encoding, '') AS encoding, d.versions"
+    " b.data AS blob, coalesce(cs.encoding, '') AS encoding, d.versions, d.traits"
     " FROM run_documents rd JOIN documents d ON d.id = rd.document_id"
     " LEFT JOIN chunk_sets cs ON cs.document_id = d.id AND cs.generation = rd.generation"
     " LEFT JOIN blobs b ON b.sha256 = rd.revision AND d.generation = rd.generation"
@@ -113,7 +114,7 @@ class Commits:
             committed = _committed(connection, [row[0] for row in rows])
         return [
             UpsertWork(
-                document=DocumentRef(*row[:5]),
+                document=DocumentRef(row[0], row[1], row[2], row[3], row[4], traits_in(row)),
                 action=Action(row.action),
                 packed=row.data,
                 committed=committed.get(row.id, ()),

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, text
 
 from models.session import transaction
-from models.standings import Claimed, standing_of
+from models.standings import TRAITS_TOLD, Claimed, standing_of, traits_told
 from pipeline.errors import storable
 from pipeline.identity import model_id
 from pipeline.reconcile import Drift, ExpectedPoint, PointId, Standing, Suspect
@@ -50,7 +50,8 @@ _FINISH = text(
     " finished_at = now(), updated_at = now() WHERE id = :id AND owner = :owner"
 )
 _EXPECTED = (
-    "SELECT c.id, c.document_id, d.tenant_id, d.project_id, c.generation, c.text_hash, c.embed_hash FROM chunks c"
+    "SELECT c.id, c.document_id, d.tenant_id, d.project_id, c.generation, c.text_hash, c.embed_hash,"
+    f" {TRAITS_TOLD} FROM chunks c"
     " JOIN documents d ON d.id = c.document_id WHERE c.model_id = :model AND c.retired_at IS NULL"
 )
 _SUSPECTS = (
@@ -64,7 +65,7 @@ _CLAIM = (
 _STANDINGS = text(
     "SELECT t.id AS point_id, c.*, coalesce(c.document_id, t.document_id) AS owner_id, d.id AS known_id,"
     " d.generation AS newest, d.tenant_id, d.project_id, d.source_id, d.path, d.language, d.committed_revision,"
-    " d.encoding,"
+    f" d.encoding, d.traits, {TRAITS_TOLD},"
     " ARRAY(SELECT rd.generation FROM run_documents rd WHERE rd.document_id = d.id AND rd.outcome = 'pending')"
     f" AS pending FROM {_SUSPECTS} LEFT JOIN documents d ON d.id = coalesce(c.document_id, t.document_id)"
 )
@@ -148,7 +149,10 @@ class PostgresReconciliation:
             values["after"] = after
         with transaction(self._engine) as connection:
             rows = connection.execute(text(f"{sql} ORDER BY c.id LIMIT :limit"), values).all()
-        return [ExpectedPoint(row[0], row[1], Scope(row[2], row[3]), *row[4:]) for row in rows]
+        return [
+            ExpectedPoint(row[0], row[1], Scope(row[2], row[3]), row[4], row[5], row[6], traits_told(row))
+            for row in rows
+        ]
 
     @contextmanager
     def claimed(self, model: EmbeddingModel, suspects: Sequence[Suspect], *, wait: bool) -> Iterator[Claimed]:

@@ -16,6 +16,9 @@ from pipeline.identity import model_id
 from pipeline.reconcile import CommittedPoint, ExpectedPoint, PointId, Standing, Suspect
 from pipeline.types import DocumentRef, EmbeddingModel, Scope, Vector
 
+#: What the points of a document say of it, as a column for ``traits_told``; NULL while a generation is under way.
+TRAITS_TOLD = "CASE WHEN d.committed_generation = d.generation THEN coalesce(d.traits, '{}') END AS traits_told"
+
 #: Documents' bytes in memory at once; each is up to MOBIUS_MAX_FILE_BYTES.
 _BLOBS_AT_ONCE = 16
 
@@ -56,9 +59,19 @@ def standing_of(row: Row[Any], model: EmbeddingModel) -> Standing:
 def _committed(row: Row[Any]) -> CommittedPoint:
     scope = Scope(row.tenant_id, row.project_id)
     return CommittedPoint(
-        ExpectedPoint(row.id, row.document_id, scope, row.generation, row.text_hash, row.embed_hash),
+        ExpectedPoint(row.id, row.document_id, scope, row.generation, row.text_hash, row.embed_hash, traits_told(row)),
         row.source_id,
-        DocumentRef(row.document_id, row.path, row.language, row.generation, row.committed_revision),
+        DocumentRef(row.document_id, row.path, row.language, row.generation, row.committed_revision, traits_in(row)),
         chunk_of(row),
         row.encoding,
     )
+
+
+def traits_in(row: Row[Any]) -> tuple[str, ...]:
+    """Return a document's traits; of one that was read before they were looked for, none are known."""
+    return tuple(row.traits or ())
+
+
+def traits_told(row: Row[Any]) -> tuple[str, ...] | None:
+    """Return the traits that the points of a document must have, None while that cannot be said."""
+    return None if row.traits_told is None else tuple(row.traits_told)

@@ -36,7 +36,10 @@ class IndexOutOfOrder(IngestError):
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPoint:
-    """What the index must hold for a committed chunk."""
+    """What the index must hold for a committed chunk.
+
+    ``traits`` are the document's, None while they may be those of a generation that is not committed yet.
+    """
 
     id: UUID
     document_id: UUID
@@ -44,13 +47,15 @@ class ExpectedPoint:
     generation: int
     text_hash: bytes
     embed_hash: bytes
+    traits: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedPoint:
     """What the index does hold, whoever wrote it: a field is None or empty where the payload has nothing fitting.
 
-    ``sparse`` is the version of the sparse vector beside the dense one; points written before there were any have none.
+    ``sparse`` is the version of the sparse vector beside the dense one, ``traits`` are the document's; points written
+    before there were any have none of either.
     """
 
     id: PointId
@@ -61,6 +66,7 @@ class IndexedPoint:
     project: str
     document_id: UUID | None
     sparse: int | None = None
+    traits: tuple[str, ...] | None = None
 
 
 _Item = TypeVar("_Item", ExpectedPoint, IndexedPoint)
@@ -141,6 +147,7 @@ def read_payload(point_id: PointId, payload: Mapping[str, object]) -> IndexedPoi
         project=_text(payload, "project"),
         document_id=_uuid(document) if isinstance(document, str) else None,
         sparse=_number(payload, "sparse"),
+        traits=_texts(payload, "traits"),
     )
 
 
@@ -152,6 +159,11 @@ def _number(payload: Mapping[str, object], field: str) -> int | None:
 def _text(payload: Mapping[str, object], field: str) -> str:
     value = payload.get(field)
     return value if isinstance(value, str) else ""
+
+
+def _texts(payload: Mapping[str, object], field: str) -> tuple[str, ...] | None:
+    value = payload.get(field)
+    return tuple([str(each) for each in value]) if isinstance(value, list) else None
 
 
 def _uuid(value: str) -> UUID | None:
@@ -195,6 +207,7 @@ def agrees(chunk: ExpectedPoint, point: IndexedPoint) -> bool:
         and point.text_hash == chunk.text_hash.hex()
         and point.embed_hash == chunk.embed_hash.hex()
         and point.sparse == SPARSE_VERSION
+        and chunk.traits in {None, point.traits}
         and _is_in(chunk.scope, point)
     )
 

@@ -12,7 +12,7 @@ class DriftKind(StrEnum):
     """How a point and its chunk disagree.
 
     MISSING: a committed chunk without its point. ORPHAN: a point without a committed chunk. STALE: a point of another
-    generation, text, embedding input or scope than its chunk.
+    generation, text, embedding input, traits or scope than its chunk.
     """
 
     MISSING = "missing"

@@ -86,13 +86,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """One document of a slice at the generation its run accepted. ``revision`` is None when it is to be deleted."""
+    """One document of a slice at the generation its run accepted. ``revision`` is None when it is to be deleted.
+
+    ``traits`` are given where points are made of it.
+    """
 
     id: UUID
     path: str
     language: str
     generation: int
     revision: bytes | None
+    traits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,8 @@ class Chunk:
     outside in and ``scope_signatures`` gives their first lines. ``defines`` names what is defined inside.
     ``parent_start`` and ``parent_end`` are the span of the definition that the chunk is, or else of the innermost one
     that it is a part of; its own span where there is neither. All parts of a definition have the same parent span;
-    comments before the definition, and white space behind it, are in a chunk but not in its parent.
+    comments before the definition, and white space behind it, are in a chunk but not in its parent. ``language`` is set
+    where most of the chunk is code of another language, embedded in the document.
     """
 
     id: UUID
@@ -166,6 +171,7 @@ class Chunk:
     parent_start: int
     parent_end: int
     facts: ChunkFacts | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +277,16 @@ class Hit:
 class SearchFilter:
     """What a search is confined to besides its scope. Empty means: no restriction.
 
-    ``places`` are directories or files, spelled as ``pipeline.search.places_of`` does.
+    ``places`` are directories or files, spelled as ``pipeline.search.places_of`` does. ``only`` and ``exclude`` name
+    traits: a chunk's document has one of the first, and none of the second.
     """
 
     languages: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     sources: tuple[UUID, ...] = ()
     places: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

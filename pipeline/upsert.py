@@ -126,7 +126,8 @@ def payload_of(scope: Scope, source_id: UUID, document: DocumentRef, chunk: Chun
         "document": str(document.id),
         "path": document.path,
         "places": places_of(document.path),
-        "language": document.language,
+        "traits": list(document.traits),
+        "language": [chunk.language, document.language] if chunk.language else document.language,
         "kind": chunk.kind,
         "name": chunk.name,
         "scope": list(chunk.scope),
@@ -178,4 +179,4 @@ def _needs_new_point(old: CommittedChunk, chunk: Chunk, model_id: UUID) -> bool:
 
 
 def _payload_facts(chunk: Chunk) -> tuple[object, ...]:
-    return (chunk.kind, chunk.name, chunk.scope, chunk.start_line, chunk.end_line)
+    return (chunk.kind, chunk.name, chunk.scope, chunk.start_line, chunk.end_line, chunk.language)

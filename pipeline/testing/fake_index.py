@@ -173,7 +173,12 @@ def _matches(where: SearchFilter, payload: Mapping[str, object]) -> bool:
         "source": tuple(str(source) for source in where.sources),
         "places": where.places,
     }
-    return all(_has_any(payload.get(key), values) for key, values in allowed.items() if values)
+    traits = payload.get("traits")
+    return (
+        all(_has_any(payload.get(key), values) for key, values in allowed.items() if values)
+        and not _has_any(traits, where.exclude)
+        and (not where.only or _has_any(traits, where.only))
+    )
 
 
 def _has_any(stored: object, wanted: Collection[str]) -> bool:

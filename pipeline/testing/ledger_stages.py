@@ -134,7 +134,9 @@ class StagesInMemory:
 
 def ref_of(row: RunDocumentRow, document: DocumentRow) -> DocumentRef:
     """Return a document at the generation its run accepted."""
-    return DocumentRef(document.id, document.path, document.language, row.generation, row.revision)
+    return DocumentRef(
+        document.id, document.path, document.language, row.generation, row.revision, document.traits or ()
+    )
 
 
 def _with_bytes(state: LedgerState, claim: Claim) -> list[tuple[RunDocumentRow, DocumentRow, bytes]]:

@@ -62,6 +62,8 @@ def test_an_older_collection_is_completed_where_it_stands_and_loses_nothing(outd
     outdated.ensure()
     assert [hit.id for hit in outdated.search(SCOPE, SearchVectors(POINT.vector), 3, SearchFilter())] == [POINT.id]
     assert outdated.scan(SCOPE, None, 3)[0].sparse is None
+    assert outdated.scan(SCOPE, None, 3)[0].traits is None
+    assert len(outdated.search(SCOPE, SearchVectors(POINT.vector), 3, SearchFilter(exclude=("test",)))) == 1
     assert list(outdated.search(SCOPE, WORDS, 3, SearchFilter())) == []
     outdated.upsert(SCOPE, [replace(POINT, sparse=document_vector("basket"))])
     assert [hit.id for hit in outdated.search(SCOPE, WORDS, 3, SearchFilter())] == [POINT.id]

@@ -84,9 +84,11 @@ def test_a_scan_of_a_scope_sees_that_scope_only_and_one_of_all_sees_every_point(
 
 def test_a_scan_tells_what_a_comparison_needs(whole, scope):
     document, written = uuid4(), uuid4()
-    facts = {"document": str(document), "text_hash": "aa", "embed_hash": "bb"}
+    facts = {"document": str(document), "text_hash": "aa", "embed_hash": "bb", "traits": ["test"]}
     whole.upsert(scope, [Point(written, 3, NORTH, facts)])
-    expected = IndexedPoint(written, 3, "aa", "bb", str(scope.tenant_id), str(scope.project_id), document)
+    expected = IndexedPoint(
+        written, 3, "aa", "bb", str(scope.tenant_id), str(scope.project_id), document, traits=("test",)
+    )
     assert list(whole.scan(scope, None, 5)) == [expected]
     assert whole.look_up([written, uuid4(), 7]) == {written: expected}
 

@@ -119,6 +119,25 @@ def test_filters_hold_in_every_mode(index, scope, vectors):
     assert hits(places=("shop",)) == hits(places=("src/sho",)) == set()
 
 
+@pytest.mark.parametrize(
+    "vectors", [SearchVectors(NORTH), words("basket"), SearchVectors(NORTH, query_vector("basket"))]
+)
+def test_traits_are_asked_for_and_left_out_in_every_mode(index, scope, vectors):
+    plain, tested = point("basket", traits=[]), point("basket", traits=["test"])
+    both, older = point("basket", traits=["generated", "test"]), point("basket")
+    index.upsert(scope, [plain, tested, both, older])
+
+    def hits(**where) -> set[UUID]:
+        return set(found(index, scope, vectors, SearchFilter(**where)))
+
+    assert hits(exclude=("test",)) == {plain.id, older.id}
+    assert hits(exclude=("generated", "vendored")) == {plain.id, tested.id, older.id}
+    assert hits(only=("test",)) == {tested.id, both.id}
+    assert hits(only=("lock", "generated")) == {both.id}
+    assert hits(only=("test",), exclude=("generated",)) == {tested.id}
+    assert hits(only=("lock",)) == set()
+
+
 def test_filters_come_before_the_limit(index, scope):
     wanted = point("basket", EAST, places=["wanted"])
     index.upsert(scope, [*(point("basket basket", NORTH, places=["other"]) for _ in range(200)), wanted])

@@ -150,10 +150,20 @@ def test_search_is_confined_to_places_languages_and_kinds_and_shows_whole_defini
     (desk.tree / "deep" / "er").mkdir(parents=True)
     (desk.tree / "deep" / "er" / "long.py").write_text(f"{long}    return a\n")
     (desk.tree / "deep" / "settle.md").write_text("# Settle\n\nWhat settle does.\n")
+    (desk.tree / "deep" / "test_settle.py").write_text(function("settle"))
+    (desk.tree / ".gitattributes").write_text("deep/*.md linguist-documentation\n")
     desk.ingest()
 
     def paths(*args: str) -> set[str]:
         return {hit["path"] for hit in desk.search("settle", *args)}
+
+    assert paths("--path", "deep", "--exclude", "test,documentation") == {"deep/er/long.py"}
+    assert paths("--path", "deep", "--only", "test") == {"deep/test_settle.py"}
+    (desk.tree / ".gitattributes").write_text("deep/er/** linguist-generated\n")
+    assert desk.ingest()["changed"] == 3
+    assert paths("--path", "deep", "--exclude", "generated", "--exclude", "test") == {"deep/settle.md"}
+    (desk.tree / "deep" / "test_settle.py").unlink()
+    desk.ingest()
 
     assert paths("--path", "deep") == {"deep/er/long.py", "deep/settle.md"}
     assert paths("--path", "./deep/er/") == paths("--path", "deep", "--language", "python") == {"deep/er/long.py"}

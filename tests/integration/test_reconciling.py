@@ -254,6 +254,28 @@ def test_a_point_with_another_version_of_the_sparse_vector_is_written_anew(fille
     assert filled.index.points == before
 
 
+def test_points_from_before_traits_are_written_anew_for_nothing_and_then_filtered_by(bench: Bench) -> None:
+    bench.ingest({"tests/test_a.py": functions("one"), "a.py": functions("two")})
+    bench.finish()
+    before, bought = dict(bench.index.points), len(bench.embedder.calls)
+    for each in list(before):
+        payload = {name: value for name, value in before[each].payload.items() if name != "traits"}
+        bench.index.points[each] = replace(before[each], payload=payload)
+    assert counts(mend(bench)) == (0, 0, 2)
+    assert bench.index.points == before
+    assert len(bench.embedder.calls) == bought
+    assert sorted(tuple(point.payload["traits"]) for point in before.values()) == [(), ("test",)]
+
+
+def test_traits_of_a_generation_that_is_under_way_are_no_drift(bench: Bench) -> None:
+    bench.ingest({"a.py": functions("one")})
+    bench.finish()
+    bench.ingest({"a.py": "# @generated\n" + functions("one")})
+    assert counts(look(bench)) == (0, 0, 0)
+    bench.finish()
+    assert counts(look(bench)) == (0, 0, 0)
+
+
 # --- what cannot be mended
 
 

@@ -162,6 +162,17 @@ def test_filters_reach_the_index(bench: Bench) -> None:
     assert {hit.language for hit in find(bench, where=SearchFilter(languages=("python",)))} == {"python"}
 
 
+def test_fenced_code_is_found_by_its_own_language_and_by_that_of_its_page(bench: Bench) -> None:
+    code = "".join(f"def step_{number}(a):\n    return a + {number}\n\n\n" for number in range(60))
+    bench.ingest({"a.md": f"# Title\n\nwords\n\n```python\n{code}```\n"})
+    bench.finish()
+    python = find(bench, where=SearchFilter(languages=("python",)))
+    assert {hit.language for hit in python} == {"python"}
+    assert {hit.path for hit in python} == {"a.md"}
+    assert len(find(bench, where=SearchFilter(languages=("markdown",)))) >= len(python)
+    assert find(bench, where=SearchFilter(languages=("go",))) == []
+
+
 def test_places_are_those_of_the_documents_path(bench: Bench) -> None:
     bench.ingest({"src/shop/a.py": functions("one"), "src/b.py": functions("two"), "c.py": functions("three")})
     bench.finish()

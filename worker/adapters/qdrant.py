@@ -14,8 +14,10 @@ the whole collection) and this payload:
 tenant, project      UUIDs of the scope; every condition and every search contains both
 source, document     UUIDs
 path                 of the document, relative to its source
+traits               of the document, as sorted names (``pipeline/traits.py``); points from before it have none
 places               every directory that the document is in, and its path: what a search is confined to
-language, kind       of the document; of the chunk (function, class, section, ...)
+language             of the document; a list of two, the chunk's own first, where that is embedded code
+kind                 of the chunk (function, class, section, ...)
 name, scope          what the chunk defines; the list of enclosing definitions, from the outside in
 start_line, end_line 1-based, inclusive
 generation           of the document when the point was last written
@@ -76,7 +78,7 @@ _MAX_VECTOR_BYTES = 8 * 1024 * 1024
 _BYTES_PER_NUMBER = 22
 
 #: The fields that tell whether a point is the one that was written.
-_FACTS = ["tenant", "project", "document", "generation", "text_hash", "embed_hash", "sparse"]
+_FACTS = ["tenant", "project", "document", "generation", "text_hash", "embed_hash", "sparse", "traits"]
 
 _LAST_ID = UUID(int=2**128 - 1)
 

@@ -18,7 +18,7 @@ from worker.adapters.qdrant_layout import DENSE, SPARSE, alias_of, require_fit
 #: Part of the collection's name; a new one would fill a new collection and then take over the alias.
 LAYOUT_VERSION = 1
 
-_KEYWORDS = ("project", "source", "path", "places", "language", "kind", "document")
+_KEYWORDS = ("project", "source", "path", "places", "traits", "language", "kind", "document")
 _PAYLOAD_INDEXES: Mapping[str, models.KeywordIndexParams | models.PayloadSchemaType] = {
     "tenant": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     **dict.fromkeys(_KEYWORDS, models.PayloadSchemaType.KEYWORD),

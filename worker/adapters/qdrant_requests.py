@@ -56,10 +56,12 @@ def query_of(scope: Scope, vectors: SearchVectors, limit: int, where: SearchFilt
     """Return a search as the keywords of ``query_points``: nearest to one vector, or two such rankings fused."""
     condition = within(
         scope,
+        *_any_of("traits", where.only),
         *_any_of("language", where.languages),
         *_any_of("kind", where.kinds),
         *_any_of("source", [str(source) for source in where.sources]),
         *_any_of("places", where.places),
+        without=_any_of("traits", where.exclude),
     )
     rankings = _rankings(vectors)
     if len(rankings) == 1:
@@ -85,8 +87,8 @@ def _rankings(vectors: SearchVectors) -> dict[str, Any]:
     return found
 
 
-def within(scope: Scope, *conditions: models.Condition) -> models.Filter:
-    """Return the filter that confines a request to a scope, and to these conditions."""
+def within(scope: Scope, *conditions: models.Condition, without: Sequence[models.Condition] = ()) -> models.Filter:
+    """Return the filter that confines a request to a scope and to these conditions, ``without`` what meets those."""
     return models.Filter(
         must=[
             *(
@@ -94,7 +96,8 @@ def within(scope: Scope, *conditions: models.Condition) -> models.Filter:
                 for key, value in scope_fields(scope).items()
             ),
             *conditions,
-        ]
+        ],
+        must_not=list(without) or None,
     )
 
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from pipeline.report import SearchHit, SliceReport
 from pipeline.search import SearchMode
+from pipeline.traits import Trait, traits_called
 from worker.api.errors import ProblemReply
 from worker.api.results import Belief
 from worker.naming import fault_of
@@ -99,6 +100,7 @@ def _checked(name: str) -> str:
 _Name = Annotated[str, AfterValidator(_checked)]
 
 ProjectPath = Annotated[_Name, Path(alias="p", description="The project's name.")]
+Traits = Annotated[list[Trait], BeforeValidator(traits_called)]
 ProjectQuery = Annotated[_Name | None, Query(description="Only this project.")]
 
 

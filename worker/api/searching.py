@@ -16,7 +16,7 @@ from worker.api import examples
 from worker.api.auth import Caller
 from worker.api.errors import InvalidRequest, NotFound
 from worker.api.paging import Limit
-from worker.api.schemas import ProjectPath, SearchReply, described
+from worker.api.schemas import ProjectPath, SearchReply, Traits, described
 from worker.api.services import ApiServices, ServicesOf
 from worker.searching import search_mode
 
@@ -39,6 +39,8 @@ async def search_project(
     language: Annotated[Words, Query(description="Only these languages; may stand several times.")] = [],  # noqa: B006  FastAPI copies it
     kind: Annotated[Words, Query(description="Only these kinds of chunk; may stand several times.")] = [],  # noqa: B006  FastAPI copies it
     path: Annotated[Paths, Query(description="Only these directories or files; may stand several times.")] = [],  # noqa: B006  FastAPI copies it
+    only: Annotated[Traits, Query(description="Only files that are one of these; commas, or several times.")] = [],  # noqa: B006  FastAPI copies it
+    exclude: Annotated[Traits, Query(description="No files that are one of these; the same names.")] = [],  # noqa: B006  FastAPI copies it
     mode: Annotated[SearchMode | None, Query(description="How to rank; default: as the server is set.")] = None,
     expand: Annotated[bool, Query(description="Show the definition that a hit is a part of, once.")] = False,
 ) -> SearchReply:
@@ -48,7 +50,9 @@ async def search_project(
     scope = await services.reader.read(read_scope, caller.tenant, project)
     if scope is None:
         raise NotFound(f"there is no project {project!r} in the tenant of this key; upload documents to make it.")
-    where = SearchFilter(tuple(language), tuple(kind), places=places_from(path))
+    where = SearchFilter(
+        tuple(language), tuple(kind), places=places_from(path), only=tuple(only), exclude=tuple(exclude)
+    )
     request = SearchRequest(q, limit, mode or search_mode(services.settings), where, expand)
     return SearchReply(request.mode, await services.searchers.run(_search, services, scope, request))
 

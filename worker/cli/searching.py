@@ -10,6 +10,7 @@ from models.searching import CommittedChunks
 from models.sources import Sources
 from pipeline.report import SearchHit
 from pipeline.search import SearchMode, SearchRequest, places_from
+from pipeline.traits import traits_called
 from pipeline.types import SearchFilter
 from tasks.searching import search as search_project
 from worker.cli.facts import describe_facts
@@ -30,11 +31,29 @@ def _checked_query(query: str) -> str:
     return query.encode(errors="replace").decode()
 
 
+def _checked_traits(words: list[str]) -> list[str]:
+    try:
+        return list(traits_called(words))
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
 LanguagesOption = Annotated[list[str], typer.Option("--language", help="Only this language; repeatable.")]
 KindsOption = Annotated[list[str], typer.Option("--kind", help="Only this kind of chunk (function, ...); repeatable.")]
 PathsOption = Annotated[
     list[str],
     typer.Option("--path", help="Only this directory or file, as results show paths (no pattern); repeatable."),
+]
+OnlyOption = Annotated[
+    list[str],
+    typer.Option(
+        "--only",
+        callback=_checked_traits,
+        help="Only files that are generated, vendored, test, documentation, lock or minified; commas, or repeatable.",
+    ),
+]
+ExcludeOption = Annotated[
+    list[str], typer.Option("--exclude", callback=_checked_traits, help="No files that are; the same names.")
 ]
 ModeOption = Annotated[
     SearchMode | None,
@@ -57,6 +76,8 @@ def search(
     languages: LanguagesOption = [],  # noqa: B006  typer copies it
     kinds: KindsOption = [],  # noqa: B006  the same
     paths: PathsOption = [],  # noqa: B006  the same
+    only: OnlyOption = [],  # noqa: B006  the same
+    exclude: ExcludeOption = [],  # noqa: B006  the same
     expand: ExpandOption = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also the documentation, parameters and uses of each result.")
@@ -71,7 +92,9 @@ def search(
     names = Names.of(services.settings, tenant, project)
     scope = Sources(services.engine).scope_of(names.tenant, names.project)
     chunks = CommittedChunks(services.engine)
-    where = SearchFilter(tuple(languages), tuple(kinds), places=places_from(paths))
+    where = SearchFilter(
+        tuple(languages), tuple(kinds), places=places_from(paths), only=tuple(only), exclude=tuple(exclude)
+    )
     request = SearchRequest(query, limit, mode or search_mode(services.settings), where, expand)
     hits = search_project(services.index, services.query_embedder, chunks, scope, request)
     if as_json:

@@ -27,3 +27,16 @@ def test_only_another_version_of_sparse_vectors_writes_the_same_chunks_again(ben
     assert len(bench.embedder.calls) == bought
     assert bench.only_document().versions == "chunker-2 sparse-2"
     bench.assert_index_is_true()
+
+
+def test_what_all_points_of_a_document_say_of_it_is_written_with_every_chunk(bench: Steps) -> None:
+    assert written(bench, "sparse-1") == 2
+    bought = len(bench.embedder.calls)
+    bench.ingest({"a.py": functions("one", "two") + "# @generated\n"})
+    bench.finish()
+    assert {tuple(point.payload["traits"]) for point in bench.index.points.values()} == {("generated",)}
+    bench.ingest({"a.py": functions("one", "two")})
+    bench.finish()
+    assert {tuple(point.payload["traits"]) for point in bench.index.points.values()} == {()}
+    assert len(bench.embedder.calls) <= bought + 1
+    bench.assert_index_is_true()

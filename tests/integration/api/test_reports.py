@@ -98,6 +98,21 @@ def test_search_finds_committed_chunks_and_heeds_its_filters(desk: ApiDesk) -> N
     assert len(desk.body("/api/v1/projects/project/search", q="one", limit=1)["items"]) == 1
 
 
+def test_search_leaves_out_files_with_a_trait_or_finds_only_those(desk: ApiDesk) -> None:
+    desk.bench.ingest({"a.py": functions("one"), "test_a.py": functions("one"), "vendor/a.py": functions("one")})
+    desk.bench.finish()
+
+    def paths(**query: Any) -> set[str]:
+        return {hit["path"] for hit in desk.body("/api/v1/projects/project/search", q="one", **query)["items"]}
+
+    assert paths(exclude="test,vendored") == paths(exclude=["test", "vendored"]) == {"a.py"}
+    assert paths(only="test") == {"test_a.py"}
+    assert paths(only="test,vendored", exclude="vendored") == {"test_a.py"}
+    refused = desk.get("/api/v1/projects/project/search?q=one&exclude=tests")
+    assert problem(refused) == (422, "InvalidRequest")
+    assert "name some of generated" in refused.json()["error"]["message"]
+
+
 def test_search_says_how_it_ranked_and_by_default_does_as_the_settings_say(bench: Bench, database_url: str) -> None:
     bench.ingest({"a.py": functions("one", "two")})
     bench.finish()

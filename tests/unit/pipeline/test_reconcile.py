@@ -57,6 +57,30 @@ def committed(generation: int = 3) -> CommittedPoint:
     return CommittedPoint(expected(generation=generation), SOURCE, document, chunk, "utf-8")
 
 
+@pytest.mark.parametrize(
+    ("told", "stored", "is_stale"),
+    [
+        (("test",), ("test",), False),
+        ((), (), False),
+        ((), ("test",), True),
+        (("test",), (), True),
+        ((), None, True),
+        (None, None, False),
+        (None, ("test",), False),
+    ],
+)
+def test_a_point_that_says_other_traits_or_none_is_stale_once_they_can_be_told(
+    told: tuple[str, ...] | None, stored: tuple[str, ...] | None, is_stale: bool
+) -> None:
+    chunk, point = replace(expected(), traits=told), replace(indexed(), traits=stored)
+    assert agrees(chunk, point) is not is_stale
+
+
+@pytest.mark.parametrize(("given", "read"), [([], ()), (["a", 1], ("a", "1")), ("test", None), (None, None)])
+def test_traits_are_read_from_any_payload(given: object, read: tuple[str, ...] | None) -> None:
+    assert read_payload(5, {"traits": given}).traits == read
+
+
 # --- the merge
 
 #: Few numbers, so that both sides often share some, from both ends and the middle of what an id can be.

@@ -32,7 +32,7 @@ from pipeline.upsert import (
 TEXT = b"def one():def two():"
 
 MODEL, OTHER_MODEL = UUID(int=1), UUID(int=2)
-DOCUMENT = DocumentRef(UUID(int=3), "a.py", "python", 5, b"r" * 32)
+DOCUMENT = DocumentRef(UUID(int=3), "a.py", "python", 5, b"r" * 32, ("test",))
 CLAIM = Claim(
     Token(UUID(int=4), Stage.UPSERT, 9), UUID(int=5), UUID(int=6), UUID(int=7), Scope(UUID(int=8), UUID(int=9)), 1
 )
@@ -134,7 +134,7 @@ def test_every_field_of_a_chunk_that_is_in_its_payload_or_vector_reaches_the_ind
     """A field that is added to Chunk must be decided about here."""
     ledger_only = {"ordinal", "start", "end", "scope_signatures", "defines", "parent_start", "parent_end", "facts"}
     identity = {"id", "text_hash"}
-    decided = ledger_only | identity | {"embed_hash", "kind", "name", "scope", "start_line", "end_line"}
+    decided = ledger_only | identity | {"embed_hash", "kind", "name", "scope", "start_line", "end_line", "language"}
     assert {field.name for field in fields(Chunk)} == decided
 
 
@@ -205,6 +205,17 @@ def test_moves_carry_the_same_payload_that_a_new_point_would() -> None:
     assert (move.id, move.generation, move.payload) == (point.id, point.generation, point.payload)
 
 
+def test_embedded_code_is_found_by_its_own_language_and_by_its_documents() -> None:
+    inner = replace(chunk("one"), language="javascript")
+    assert payload_of(CLAIM.scope, CLAIM.source_id, DOCUMENT, inner)["language"] == ["javascript", "python"]
+
+
+def test_a_chunk_whose_language_is_known_now_gets_a_new_payload_only() -> None:
+    before, now = chunk("one"), replace(chunk("one"), language="javascript")
+    made = plan([now], [committed(before)])
+    assert (made.writes, made.moves) == ((), (now,))
+
+
 def test_a_payload_says_where_the_chunk_is_and_what_it_was_made_from() -> None:
     one = chunk("one")
     assert payload_of(CLAIM.scope, CLAIM.source_id, DOCUMENT, one) == {
@@ -214,6 +225,7 @@ def test_a_payload_says_where_the_chunk_is_and_what_it_was_made_from() -> None:
         "document": str(UUID(int=3)),
         "path": "a.py",
         "places": ["a.py"],
+        "traits": ["test"],
         "language": "python",
         "kind": "function",
         "name": "one",

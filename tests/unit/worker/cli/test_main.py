@@ -68,6 +68,7 @@ def test_ingest_takes_every_option_of_its_contract() -> None:
         (("ingest", ".", "--tenant", "half \udcff"), "not valid UTF-8"),
         (("ingest", ".", "--source", "two\nlines"), "control characters"),
         (("search", " "), "say what to look for"),
+        (("search", "x", "--exclude", "tests"), "name some of"),
         (("search", "x", "-k", "0"), "greater than or equal to 1"),
         (("search", "x", "--project", "p" * 201), "longer than 200 bytes"),
         (("runs", "no-uuid"), "UUID"),
