@@ -25,7 +25,6 @@ from pipeline.plan import Unreadable as UnreadablePath
 from pipeline.policy import Skip, SkipReason
 from pipeline.reading import reading_of
 from pipeline.sources import FileContent, Vanished
-from pipeline.traits import Declared, Trait
 from pipeline.types import Priority, Scope
 from tasks.planning import BATCH, PlanOptions, plan_run
 
@@ -209,11 +208,12 @@ def test_a_file_that_was_touched_but_not_changed_only_gets_its_status_refreshed(
 
 
 def test_a_document_with_other_traits_than_before_is_accepted_and_not_waited_for() -> None:
-    made = Declared(frozenset({Trait.GENERATED}))
-    intake = FakeIntake(known("a.py", b"x"), known("test_b.py", b"x", is_current=False, is_in_flight=True))
-    walk: list[WalkItem] = [Found("a.py", OLD, made), Found("test_b.py", OLD)]
-    plan(intake, ListedSource(walk, {"a.py": b"x", "test_b.py": b"x"}))
-    assert ([each.reading.trait_names for each in intake.accepted], intake.joined) == ([("generated",), ("test",)], [])
+    intake = FakeIntake(known("test_a.py", b"x"), known("test_b.py", b"x", is_current=False, is_in_flight=True))
+    plan(
+        intake, ListedSource([Found("test_a.py", OLD), Found("test_b.py", OLD)], {"test_a.py": b"x", "test_b.py": b"x"})
+    )
+    assert [each.reading.trait_names for each in intake.accepted] == [("test",), ("test",)]
+    assert intake.joined == []
 
 
 def test_a_status_is_recorded_only_if_it_can_be_trusted() -> None:
