@@ -34,6 +34,12 @@ _EMACS_MODE = re.compile(rb"(?:^|.*\bmode:)[ \t]*([\w+#-]+)[ \t]*(?:;|$)")
 _VIM = re.compile(rb"\b(?:vim?|ex):[^\n]*\b(?:ft|filetype|syntax)=([\w+#-]+)")
 _MODELINE_BYTES = 512
 
+#: Extensions that say: this is no code, whatever it begins with.
+_PROSE = frozenset({".txt", ".text", ".log"})
+
+#: The first key of an object.
+_JSON = re.compile(rb'\s*\{\s*"[^"\n]*"\s*:')
+
 _MARKUP = re.compile(rb"\s*<(?:\?xml|!DOCTYPE TS\b)", re.IGNORECASE)
 _HTML = re.compile(rb"\s*(?:<!--[^>]{0,400}-->\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
@@ -60,7 +66,11 @@ def detect_language(path: str, head: bytes) -> str:
         return _BY_CONTENT[suffix.lower()](head)
     if suffix in _BY_EXTENSION:
         return _BY_EXTENSION[suffix]
-    return _BY_EXTENSION.get(suffix.lower(), TEXT) if suffix else _language_of_content(head)
+    known = _BY_EXTENSION.get(suffix.lower())
+    if known is None and suffix.lower() not in _PROSE:
+        # ``configure.in`` and ``install.orig`` may well be scripts.
+        known = _language_of_content(head)
+    return known or TEXT
 
 
 def language_called(name: str) -> str:
@@ -98,6 +108,8 @@ def _language_of_content(head: bytes) -> str:
         found = _language_of_modeline(head)
     if found == TEXT and _HTML.match(head):
         found = "html"
+    if found == TEXT and _JSON.match(head):
+        found = "json"
     return found if found != TEXT else _language_of_inc(head)
 
 

@@ -10,7 +10,7 @@ _PYTHON = Language(
     module="tree_sitter_python",
     extensions=frozenset({".py", ".pyi", ".pyw"}),
     file_names=frozenset({"SConstruct", "SConscript", "wscript"}),
-    interpreters=frozenset({"python", "pypy"}),
+    interpreters=frozenset({"python", "pypy", "uv"}),
     aliases=frozenset({"python2", "python3", "pycon"}),
     definitions={"function_definition": "function", "class_definition": "class"},
     wrappers={"decorated_definition": Wrapper(inner=("definition",))},

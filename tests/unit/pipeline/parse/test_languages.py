@@ -89,6 +89,7 @@ def test_the_name_decides(path: str, language: str) -> None:
         (b"#!/usr/bin/env deno\n", "typescript"),
         (b"#!/bin/sh\n", "bash"),
         (b"#!/usr/bin/env ruby\n", "ruby"),
+        (b"#!/usr/bin/env -S uv run --script\n", "python"),
         (b"#!/usr/bin/awk -f\n", TEXT),
         (b"#!\n", TEXT),
         (b"#!/usr/bin/env", TEXT),
@@ -102,6 +103,20 @@ def test_a_shebang_decides_where_there_is_no_extension(head: bytes, language: st
 
 def test_an_extension_is_stronger_than_a_shebang() -> None:
     assert detect_language("run.txt", b"#!/usr/bin/env python\n") == TEXT
+    assert detect_language("run.rb", b"#!/usr/bin/env python\n") == "ruby"
+
+
+@pytest.mark.parametrize(
+    ("path", "head", "language"),
+    [
+        ("configure.in", b"#!/bin/sh\n", "bash"),
+        ("install.orig", b"<?php echo 1;", "php"),
+        ("site.conf", b"# vim: ft=yaml\n", "yaml"),
+        ("data.other", b"words\n", TEXT),
+    ],
+)
+def test_content_decides_where_an_extension_says_nothing(path: str, head: bytes, language: str) -> None:
+    assert detect_language(path, head) == language
 
 
 @pytest.mark.parametrize(
@@ -116,6 +131,8 @@ def test_an_extension_is_stronger_than_a_shebang() -> None:
         (b"<!-- a -->\n<!DOCTYPE html>\n<p>", "html"),
         (b"<?php\necho 1;", "php"),
         (b"<?xml version='1.0'?>", TEXT),
+        (b'\n{ "name": 1 }', "json"),
+        (b"{ name }", TEXT),
     ],
 )
 def test_a_file_without_an_extension_is_known_by_what_it_says(head: bytes, language: str) -> None:
