@@ -160,7 +160,7 @@ def test_search_is_confined_to_places_languages_and_kinds_and_shows_whole_defini
     assert paths("--path", "deep", "--exclude", "test,documentation") == {"deep/er/long.py"}
     assert paths("--path", "deep", "--only", "test") == {"deep/test_settle.py"}
     (desk.tree / ".gitattributes").write_text("deep/er/** linguist-generated\n")
-    assert desk.ingest()["changed"] == 3
+    assert desk.ingest()["documents"]["changed"] == 3
     assert paths("--path", "deep", "--exclude", "generated", "--exclude", "test") == {"deep/settle.md"}
     (desk.tree / "deep" / "test_settle.py").unlink()
     desk.ingest()
