@@ -49,8 +49,9 @@ _RETIRE = text(
 )
 _COMMIT_DOCUMENTS = text(
     "UPDATE documents d SET committed_generation = d.generation, committed_revision = d.revision,"
-    " versions = :versions, encoding = coalesce(cs.encoding, ''), imports = t.imports, updated_at = now()"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:imports AS jsonb[])) AS t(id, imports)"
+    " versions = t.versions, encoding = coalesce(cs.encoding, ''), imports = t.imports, updated_at = now()"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:imports AS jsonb[]), CAST(:versions AS text[]))"
+    " AS t(id, imports, versions)"
     " JOIN documents x ON x.id = t.id"
     " LEFT JOIN chunk_sets cs ON cs.document_id = x.id AND cs.generation = x.generation WHERE x.id = d.id"
 )
@@ -127,9 +128,7 @@ class Commits:
             for row in rows
         ]
 
-    def commit_chunks(
-        self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel, versions: str
-    ) -> frozenset[UUID]:
+    def commit_chunks(self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel) -> frozenset[UUID]:
         """Make the plans' chunks the committed ones, for documents that no newer generation has overtaken.
 
         Returns the ids of the documents that were committed.
@@ -143,7 +142,7 @@ class Commits:
             current = frozenset(connection.execute(_LOCK_CURRENT, {**work_of(claim), "ids": ids}).scalars())
             accepted = [plan for plan in plans if plan.document.id in current]
             if accepted:
-                _write(connection, claim, accepted, model, versions)
+                _write(connection, claim, accepted, model)
         return current
 
     def finish_slice(self, claim: Claim, purged: Collection[UUID], failures: Sequence[Failure]) -> None:
@@ -192,9 +191,7 @@ def _committed(connection: Connection, ids: list[UUID]) -> dict[UUID, tuple[Comm
     return {document: tuple(chunks) for document, chunks in grouped.items()}
 
 
-def _write(
-    connection: Connection, claim: Claim, plans: list[DocumentPlan], model: EmbeddingModel, versions: str
-) -> None:
+def _write(connection: Connection, claim: Claim, plans: list[DocumentPlan], model: EmbeddingModel) -> None:
     rows = [
         ChunkToSave(plan.document.id, chunk, plan.document.generation)
         for plan in plans
@@ -208,8 +205,9 @@ def _write(
     documents = {
         "ids": [plan.document.id for plan in plans],
         "imports": [json.dumps(plan.imports) for plan in plans],
+        "versions": [plan.versions for plan in plans],
     }
-    connection.execute(_COMMIT_DOCUMENTS, {"versions": versions, **documents})
+    connection.execute(_COMMIT_DOCUMENTS, documents)
     counts = {
         "slice": claim.token.slice_id,
         "written": sum(len(plan.writes) for plan in plans),

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from models.session import transaction
 from models.transitions import document_move
 from pipeline.dead_letters import DeadLetterLine, UnknownDeadLetter
+from pipeline.intake import SLICE_VERSION
 from pipeline.states import DocumentEvent
 
 _STATUS = (
@@ -66,7 +67,10 @@ _ACCEPT = {
     )
     for action, event in _AGAIN.items()
 }
-_ADD_SLICE = text("INSERT INTO slices (id, run_id, stage, state, priority) VALUES (:slice, :run, :stage, 'ready', 1)")
+_ADD_SLICE = text(
+    "INSERT INTO slices (id, run_id, stage, state, priority, version)"
+    f" VALUES (:slice, :run, :stage, 'ready', 1, {SLICE_VERSION})"
+)
 _ADD_DOCUMENT = text(
     "INSERT INTO run_documents (run_id, document_id, slice_id, action, is_new, generation, revision, outcome)"
     " VALUES (:run, :document, :slice, :action, :is_new, :generation + 1, :revision, 'pending')"

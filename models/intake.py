@@ -21,6 +21,7 @@ from models.transitions import document_move
 from pipeline.errors import storable
 from pipeline.identity import document_id
 from pipeline.intake import (
+    SLICE_VERSION,
     AcceptedDeletion,
     AcceptedDocument,
     BrokenDocument,
@@ -99,7 +100,8 @@ _ADD_BROKEN = text(
     " AS t(id, is_new, error, message) JOIN documents d ON d.id = t.id"
 )
 _ADD_SLICE = text(
-    "INSERT INTO slices (id, run_id, stage, state, priority) VALUES (:slice, :run, :stage, 'ready', :priority)"
+    "INSERT INTO slices (id, run_id, stage, state, priority, version)"
+    f" VALUES (:slice, :run, :stage, 'ready', :priority, {SLICE_VERSION})"
 )
 _ADD_DOCUMENTS = text(
     "INSERT INTO run_documents (run_id, document_id, slice_id, action, is_new, generation, revision, outcome)"

@@ -25,7 +25,7 @@ _CLAIM = text(
         " attempts = s.attempts + 1",
         source="runs r JOIN sources src ON src.id = r.source_id JOIN projects p ON p.id = src.project_id",
         where=f"r.id = s.run_id AND s.id = :slice AND s.stage = :stage AND s.seq = :seq AND NOT ({PAUSED})",
-        returning="s.run_id, r.source_id, p.id, p.tenant_id, s.attempts",
+        returning="s.run_id, r.source_id, p.id, p.tenant_id, s.attempts, s.version",
     )
 )
 _EXTEND = text(
@@ -36,7 +36,8 @@ _HAND_BACK = text(
     slice_move(
         SliceEvent.HAND_BACK,
         sets="owner = NULL, lease_until = NULL, not_before = now() + make_interval(secs => :delay),"
-        " attempts = s.attempts - :forgiven, error = :error, message = :message, trace = :trace",
+        " attempts = s.attempts - :forgiven, error = :error, message = :message, trace = :trace,"
+        " stage = coalesce(CAST(:stage AS text), s.stage)",
         where="s.id = :slice AND s.owner = :owner",
     )
 )
@@ -88,8 +89,8 @@ class Leases:
             row = connection.execute(_CLAIM, values).one_or_none()
         if row is None:
             return None
-        run_id, source_id, project_id, tenant_id, attempts = row
-        return Claim(token, owner, run_id, source_id, Scope(tenant_id, project_id), attempts)
+        run_id, source_id, project_id, tenant_id, attempts, version = row
+        return Claim(token, owner, run_id, source_id, Scope(tenant_id, project_id), attempts, version)
 
     def extend(self, claim: Claim, lease_seconds: float) -> bool:
         """Extend the lease; False if it was taken over."""
@@ -103,14 +104,22 @@ class Leases:
             return bool(connection.execute(_IS_HALTED, {"run": claim.run_id}).scalar())
 
     def hand_back(
-        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+        self,
+        claim: Claim,
+        error: str,
+        message: str,
+        delay_seconds: float,
+        *,
+        forgive: bool,
+        trace: str = "",
+        stage: Stage | None = None,
     ) -> bool:
         """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt.
 
-        False if the claim was lost meanwhile, which is as good.
+        ``stage`` is the one to begin again at; None: the claim's. False if the claim was lost meanwhile, which is as good.
         """
         values = {**_owned(claim), "delay": delay_seconds, "forgiven": int(forgive), "error": error}
-        texts = {"message": storable(message), "trace": storable_trace(trace)}
+        texts = {"message": storable(message), "trace": storable_trace(trace), "stage": stage and stage.value}
         with transaction(self._engine) as connection:
             return connection.execute(_HAND_BACK, {**values, **texts}).rowcount == 1
 

@@ -58,7 +58,7 @@ _CRASHED_LATE = text(
     " AND state IN ('ready', 'dispatched', 'running')"
 )
 _EXHAUSTED = text(
-    "SELECT s.id, s.run_id, s.stage, s.priority, s.attempts, s.worker, s.error, s.message, s.trace FROM slices s"
+    "SELECT s.id, s.run_id, s.stage, s.priority, s.version, s.attempts, s.worker, s.error, s.message, s.trace FROM slices s"
     " WHERE s.state = 'ready' AND (s.attempts >= :max_attempts OR s.losses >= :max_attempts AND (SELECT count(*)"
     " FROM run_documents rd WHERE rd.slice_id = s.id AND rd.run_id = s.run_id AND rd.outcome = 'pending') > 1)"
     " ORDER BY s.id LIMIT 100 FOR UPDATE SKIP LOCKED"
@@ -68,8 +68,8 @@ _PENDING = text(
     "SELECT document_id FROM run_documents WHERE slice_id = :slice AND run_id = :run AND outcome = 'pending'"
 )
 _SPLIT = text(
-    "INSERT INTO slices (id, run_id, stage, seq, state, priority)"
-    " SELECT id, :run, :stage, 0, 'ready', :priority FROM unnest(CAST(:slices AS uuid[])) AS t(id)"
+    "INSERT INTO slices (id, run_id, stage, seq, state, priority, version)"
+    " SELECT id, :run, :stage, 0, 'ready', :priority, :version FROM unnest(CAST(:slices AS uuid[])) AS t(id)"
 )
 _MOVE_DOCUMENTS = text(
     "UPDATE run_documents rd SET slice_id = t.slice FROM unnest(CAST(:slices AS uuid[]), CAST(:documents AS uuid[]))"

@@ -97,6 +97,8 @@ class Slice(Dated, Base):
     points_written: Mapped[int] = mapped_column(server_default="0")
     points_updated: Mapped[int] = mapped_column(server_default="0")
     points_deleted: Mapped[int] = mapped_column(server_default="0")
+    #: What it asks of a worker; ``pipeline.intake.SLICE_VERSION``.
+    version: Mapped[int] = mapped_column(SmallInteger, server_default="1")
 
 
 class RunDocument(Base):

@@ -1,8 +1,9 @@
-"""Bring a database to the schema this version needs, and refuse to work on any other.
+"""Bring a database to the schema this version needs, and refuse to work on an older one.
 
-A database at an older schema asks for ``mobius migrate``; one at a newer schema asks for a newer mobius-ingest.
-Every command checks, so the check does without Alembic, which takes 0.3 s to import: a migration's file begins with
-its revision's number, and revisions form one line.
+A database at an older schema asks for ``mobius migrate``. One at a newer schema is worked on: migrations only add what
+the version before them may ignore (a test holds them to that), so that a fleet is upgraded while it works, migration
+first. But no older version migrates it. Every command checks, so the check does without Alembic, which takes 0.3 s to
+import: a migration's file begins with its revision's number, and revisions form one line.
 """
 
 from __future__ import annotations
@@ -43,37 +44,43 @@ def downgrade(database_url: str, revision: str) -> None:
 
 
 def check(database_url: str) -> None:
-    """Return if the database has exactly the schema that this version needs.
+    """Return if the database has the schema that this version needs, or a newer one.
 
     Raises:
-        SchemaMismatch: It is empty, older, newer, or without pgvector.
+        SchemaMismatch: It is empty, older, or of no version of ours.
         ServiceUnavailable: Postgres does not answer.
     """
     require_current(current_revision(database_url))
 
 
 def require(connection: Connection) -> None:
-    """Return if the connection's database has exactly the schema that this version needs.
+    """Return if the connection's database has the schema that this version needs, or a newer one.
 
     Raises:
-        SchemaMismatch: It is empty, older, newer, or without pgvector.
+        SchemaMismatch: It is empty, older, or of no version of ours.
     """
     require_current(revision_of(connection))
 
 
 def require_current(revision: str | None) -> None:
-    """Return if this is the schema revision that this version needs; None: never migrated.
+    """Return if this is the schema revision that this version needs, or a newer one; None: never migrated.
 
     Raises:
-        SchemaMismatch: It is none, older, or newer.
+        SchemaMismatch: It is none, older, or of no version of ours.
     """
     needed = known_revisions()[-1]
-    if revision == needed:
+    if revision == needed or is_newer(revision):
         return
     _refuse_unknown(revision)
     raise SchemaMismatch(
         f"the database is at schema {revision or 'none'}, but this version needs {needed}: run `mobius migrate`."
     )
+
+
+def is_newer(revision: str | None) -> bool:
+    """Return whether a migration of a later version made this revision."""
+    needed = known_revisions()[-1]
+    return revision is not None and revision.isdecimal() and len(revision) == len(needed) and revision > needed
 
 
 def known_revisions() -> list[str]:

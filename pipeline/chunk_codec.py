@@ -2,6 +2,9 @@
 
 Ids are not stored: they follow from the document and the hashes. The count is stored, so that a damaged payload can
 never pass for a smaller set, and an empty set is not the same as none.
+
+A worker reads the sets of its own version only. A version is that of the payload and that of the header, for the
+embedding inputs of the chunks are made again from the text, and must be what their hashes were made of.
 """
 
 from __future__ import annotations
@@ -15,13 +18,17 @@ from typing import Any
 
 from pipeline.errors import MalformedDocument
 from pipeline.facts import chunk_facts_of, facts_row
+from pipeline.header import HEADER_VERSION
 from pipeline.identity import chunk_id
 from pipeline.types import Chunk, ChunkSet, DocumentRef
+from pipeline.versions import MadeByNewer, MadeByOlder
 
 #: Grows with every change to the payload's form.
 PAYLOAD_VERSION = 2
 
 _DIGEST_BYTES = 32
+#: The version of the header in payloads that do not tell.
+_FIRST_HEADER = 1
 
 #: Where the scope of a chunk stands in the table of distinct scopes.
 _ScopeTable = dict[tuple[tuple[str, ...], tuple[str, ...]], int]
@@ -33,6 +40,8 @@ def pack_chunks(chunk_set: ChunkSet) -> bytes:
     scopes: _ScopeTable = {}
     columns = {
         "version": PAYLOAD_VERSION,
+        "header": HEADER_VERSION,
+        "versions": chunk_set.versions,
         "count": len(chunks),
         "ends": [chunk.end for chunk in chunks],
         "lines": [[chunk.start_line, chunk.end_line] for chunk in chunks],
@@ -60,15 +69,24 @@ def unpack_chunks(document: DocumentRef, payload: bytes) -> ChunkSet:
     """Return the chunks of ``document`` that were packed.
 
     Raises:
-        MalformedDocument: The payload is damaged or of another version; chunk the document again.
+        MalformedDocument: The payload is damaged; chunk the document again.
+        MadeByOlder: It is of an older version.
+        MadeByNewer: It is of a newer version.
     """
     try:
         columns = json.loads(zlib.decompress(payload))
-        if columns["version"] != PAYLOAD_VERSION:
-            raise MalformedDocument("The stored chunks are of another version; chunk the document again.")
-        return ChunkSet(document, tuple(_chunks(document, columns)), tuple(columns["imports"]))
+        _require_ours(columns["version"], columns.get("header", _FIRST_HEADER))
+        chunks, imports = tuple(_chunks(document, columns)), tuple(columns["imports"])
+        return ChunkSet(document, chunks, imports, str(columns.get("versions", "")))
     except (zlib.error, ValueError, KeyError, TypeError, IndexError) as exc:
         raise MalformedDocument("The stored chunks are damaged; chunk the document again.") from exc
+
+
+def _require_ours(payload: int, header: int) -> None:
+    if payload > PAYLOAD_VERSION or header > HEADER_VERSION:
+        raise MadeByNewer
+    if payload < PAYLOAD_VERSION or header < HEADER_VERSION:
+        raise MadeByOlder
 
 
 def _chunks(document: DocumentRef, columns: dict[str, Any]) -> Iterator[Chunk]:

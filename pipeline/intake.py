@@ -9,6 +9,10 @@ from pipeline.errors import TransientError
 from pipeline.reading import NOTHING_SHOWN, Reading
 from pipeline.types import Priority, Scope
 
+#: Goes with every planned slice. Grows when slices may ask for what the workers of the version before cannot do: those
+#: leave such a slice to newer ones (``pipeline.versions``).
+SLICE_VERSION = 1
+
 
 class SourceBusy(TransientError):
     """Another ingestion is planning this source; wait for it to finish, or look at it with `mobius runs`."""

@@ -42,6 +42,7 @@ from pipeline.types import (
     Retirement,
     Scope,
     SearchFilter,
+    Stage,
     StoredPoint,
     Token,
     Vector,
@@ -195,9 +196,20 @@ class Ledger(Protocol):
         """Return whether the claim's run, or the whole fleet, is paused: then the stage stops where it safely can."""
 
     def hand_back(
-        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+        self,
+        claim: Claim,
+        error: str,
+        message: str,
+        delay_seconds: float,
+        *,
+        forgive: bool,
+        trace: str = "",
+        stage: Stage | None = None,
     ) -> bool:
-        """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt."""
+        """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt.
+
+        ``stage`` is the one to begin again at; None: the claim's.
+        """
 
     def report_crash(self, token: Token, worker: str, crash: Crash, retry_seconds: float) -> bool:
         """Take a slice back from a worker process that is gone; False if it held no claim on it any more."""
@@ -240,9 +252,7 @@ class Ledger(Protocol):
     def documents_to_upsert(self, claim: Claim) -> Sequence[UpsertWork]:
         """Return the slice's unfinished documents with their new and their committed chunks."""
 
-    def commit_chunks(
-        self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel, versions: str
-    ) -> frozenset[UUID]:
+    def commit_chunks(self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel) -> frozenset[UUID]:
         """Make the plans' chunks the committed ones where no newer generation won; return those documents."""
 
     def finish_slice(self, claim: Claim, purged: Collection[UUID], failures: Sequence[Failure]) -> None:

@@ -7,7 +7,7 @@ fault are not caught here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from pipeline.chunk import ChunkBudget, chunk
@@ -48,8 +48,13 @@ def parse_documents(work: Sequence[ParseWork]) -> tuple[list[OutlineMade], list[
     return list(made.values()), failures
 
 
-def chunk_documents(work: Sequence[ChunkWork], budget: ChunkBudget) -> tuple[list[ChunksMade], list[Failure]]:
-    """Chunk every document along its outline; where only another version of it is stored, parse again."""
+def chunk_documents(
+    work: Sequence[ChunkWork], budget: ChunkBudget, versions: str
+) -> tuple[list[ChunksMade], list[Failure]]:
+    """Chunk every document along its outline; where only another version of it is stored, parse again.
+
+    ``versions`` are our own; whoever brings the chunks into the index records them.
+    """
     made: list[ChunksMade] = []
     failures: list[Failure] = []
     for item in work:
@@ -60,7 +65,9 @@ def chunk_documents(work: Sequence[ChunkWork], budget: ChunkBudget) -> tuple[lis
         except PermanentError as exc:
             failures.append(Failure(document.id, exc.code, str(exc)))
             continue
-        made.append(ChunksMade(document, len(chunks.chunks), outline.encoding, pack_chunks(chunks)))
+        made.append(
+            ChunksMade(document, len(chunks.chunks), outline.encoding, pack_chunks(replace(chunks, versions=versions)))
+        )
     return made, failures
 
 

@@ -74,7 +74,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A lease on one stage of one slice. ``owner`` is fresh for every claim and fences every later write."""
+    """A lease on one stage of one slice. ``owner`` is fresh for every claim and fences every later write.
+
+    ``version`` is the slice's: what it asks of a worker (``pipeline.versions``).
+    """
 
     token: Token
     owner: UUID
@@ -82,6 +85,7 @@ class Claim:
     source_id: UUID
     scope: Scope
     attempts: int
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +182,14 @@ class Chunk:
 class ChunkSet:
     """All chunks of one document at one generation: the output of the chunk stage. Zero chunks is a valid set.
 
-    ``imports`` are the modules that the document imports, as it writes them.
+    ``imports`` are the modules that the document imports, as it writes them. ``versions`` are those of the worker that
+    made them (``worker.embedding.versions``); empty where it did not say.
     """
 
     document: DocumentRef
     chunks: tuple[Chunk, ...]
     imports: tuple[str, ...] = ()
+    versions: str = ""
 
 
 @dataclass(frozen=True, slots=True)

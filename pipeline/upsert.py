@@ -19,6 +19,9 @@ from pipeline.search import places_of
 from pipeline.sparse import SPARSE_VERSION, document_vector
 from pipeline.types import Chunk, Claim, DocumentRef, Point, PointMove, Retirement, Scope, StoredPoint, Vector
 
+#: Where the part of ``versions`` begins that is the writer's of the points.
+_WRITERS = " sparse-"
+
 
 class ReadBackFailed(TransientError):
     """The index does not return what it was given; the slice is tried again."""
@@ -40,7 +43,7 @@ class DocumentPlan:
 
     ``writes`` get a new point, ``moves`` a new payload, ``shifts`` only a new row in the ledger (with the
     generation that their point keeps), ``retired`` are to be deleted. Chunks in none of them stay as they are.
-    ``imports`` are what the document imports.
+    ``imports`` are what the document imports; ``versions`` are recorded with its chunks.
     """
 
     document: DocumentRef
@@ -49,6 +52,7 @@ class DocumentPlan:
     shifts: tuple[tuple[Chunk, int], ...] = ()
     retired: tuple[UUID, ...] = ()
     imports: tuple[str, ...] = ()
+    versions: str = ""
 
     @property
     def touched(self) -> tuple[UUID, ...]:
@@ -143,6 +147,17 @@ def payload_of(scope: Scope, source_id: UUID, document: DocumentRef, chunk: Chun
 def writes_like(versions: str, others: str) -> bool:
     """Return whether points written under these versions and those (``worker.embedding.versions``) are of one kind."""
     return _sparse_version(versions) == _sparse_version(others)
+
+
+def versions_of(made: str, written: str) -> str:
+    """Return the versions of points: ``made`` are those of whoever made the chunks, ``written`` those of the writer.
+
+    While a fleet is upgraded the two may differ. What cuts chunks and makes their inputs is the maker's; from the
+    sparse vectors on it is the writer's. So a document is never taken for one of a version that it is not of.
+    """
+    cut, _, _ = made.partition(_WRITERS)
+    _, separator, rest = written.partition(_WRITERS)
+    return f"{cut}{separator}{rest}".strip()
 
 
 def _sparse_version(versions: str) -> str:

@@ -3,7 +3,8 @@
 A task's message is (slice, stage, seq). Only a message whose token is current may work; any other ends its chain
 without a trace in the ledger. What a stage raises decides what happens to its slice:
 
-- ``TransientError``: handed back, retried after a delay, no attempt burnt;
+- ``TransientError``: handed back, retried after a delay, no attempt burnt; so is what a newer version left, until a
+  worker of that version takes it, and chunks that an older one left, which are made again;
 - ``MisconfiguredError``: handed back for longer, the task fails where operators look;
 - ``ClaimLost``: somebody else has the slice, or its run was cancelled; nothing of ours was written;
 - anything else: a crash. It counts as an attempt, is recorded on the slice with its traceback, and the task fails.
@@ -25,8 +26,10 @@ from celery.exceptions import Reject
 
 from pipeline.errors import ClaimLost, MisconfiguredError, RateLimited, ServiceUnavailable, TransientError
 from pipeline.types import Claim, Stage, Token
+from pipeline.versions import MadeByOlder, require_understood
 from tasks.context import Halted, IngestApp, StageContext, StagePolicy
 from tasks.heartbeat import Heartbeat
+from tasks.queues import VERSION_HEADER
 
 __all__ = ["Halted", "Heartbeat", "IngestApp", "OutOfMemory", "StageContext", "StagePolicy", "StageTask", "hand_back"]
 
@@ -55,8 +58,8 @@ class StageTask(Task):  # type: ignore[misc]  # celery ships no types
     # Celery would check a message's arguments against ``run``, but they are those of ``__call__``.
     typing = False
 
-    def __call__(self, slice_id: str, stage: str, seq: int) -> dict[str, int]:
-        """Claim the message's slice and run the stage under a heartbeat."""
+    def __call__(self, slice_id: str, stage: str, seq: int, *_of_newer: object, **_by_name: object) -> dict[str, int]:
+        """Claim the message's slice and run the stage under a heartbeat; a newer message may say more than these."""
         token = Token(UUID(slice_id), Stage(stage), seq)
         context: StageContext = self.app.stage_context
         with structlog.contextvars.bound_contextvars(slice_id=slice_id, stage=stage, task_id=token.task_id):
@@ -71,12 +74,16 @@ class StageTask(Task):  # type: ignore[misc]  # celery ships no types
         started, cpu = time.monotonic(), time.process_time()
         self.app.witness.begin_stage(_SHARE_BEFORE_HANG * context.policy.deadlines[claim.token.stage])
         try:
+            require_understood(self.request.get(VERSION_HEADER, 1), claim.version)
             counts: dict[str, int] = self.run(context, claim)
         except ClaimLost:
             log.warning("claim_lost", seconds=round(time.monotonic() - started, 3))
             raise Reject("the lease was taken over", requeue=False) from None
         except Halted as exc:
             hand_back(context, claim, exc, 0.0, forgive=True)
+            raise Reject(str(exc), requeue=False) from exc
+        except MadeByOlder as exc:
+            hand_back(context, claim, exc, context.policy.retry_seconds, forgive=True, stage=Stage.CHUNK)
             raise Reject(str(exc), requeue=False) from exc
         except TransientError as exc:
             delay = exc.retry_after if isinstance(exc, RateLimited) else context.policy.retry_seconds
@@ -108,13 +115,24 @@ def _record_crash(context: StageContext, claim: Claim, exc: Exception) -> None:
     hand_back(context, claim, exc, delay, forgive=False)
 
 
-def hand_back(context: StageContext, claim: Claim, exc: Exception, delay: float, *, forgive: bool) -> None:
-    """Give the slice back with the reason. Where even that fails, the lease expires and the sweep does it."""
+def hand_back(
+    context: StageContext,
+    claim: Claim,
+    exc: Exception,
+    delay: float,
+    *,
+    forgive: bool,
+    stage: Stage | None = None,
+) -> None:
+    """Give the slice back with the reason. Where even that fails, the lease expires and the sweep does it.
+
+    ``stage`` is the one to begin again at; None: the claim's.
+    """
     # A pause is no trouble that a slice has to tell of.
     error, message = ("", "") if isinstance(exc, Halted) else (type(exc).__name__, str(exc))
     trace = "" if forgive else "".join(traceback.format_exception(exc))
     try:
-        kept = context.ledger.hand_back(claim, error, message, delay, forgive=forgive, trace=trace)
+        kept = context.ledger.hand_back(claim, error, message, delay, forgive=forgive, trace=trace, stage=stage)
     except ServiceUnavailable as unavailable:
         log.warning("hand_back_failed", error=error, reason=str(unavailable))
         return

@@ -44,7 +44,7 @@ class StageContext:
     embedder: Embedder
     policy: StagePolicy
     budget: ChunkBudget
-    #: The versions and the model that chunks are made with; recorded on documents.
+    #: The versions and the model that chunks are made with; go with them and are recorded on documents.
     versions: str
     #: Who works: ``host:pid``.
     worker: str

@@ -15,7 +15,7 @@ from pipeline.chunk_codec import unpack_chunks
 from pipeline.errors import ClaimLost, MalformedDocument, PermanentError
 from pipeline.identity import model_id
 from pipeline.parse.decode import text_of
-from pipeline.types import Action, Claim, DocumentRef, Failure, Retirement, Vector
+from pipeline.types import Action, Chunk, Claim, DocumentRef, Failure, Retirement, Vector
 from pipeline.upsert import (
     DocumentPlan,
     ReadBackFailed,
@@ -24,8 +24,10 @@ from pipeline.upsert import (
     points_of,
     verify_deleted,
     verify_written,
+    versions_of,
     writes_like,
 )
+from pipeline.versions import MadeByOlder
 from pipeline.work import UpsertWork
 from tasks.base import StageContext
 
@@ -57,7 +59,7 @@ def bring_to_index(context: StageContext, claim: Claim) -> dict[str, int]:
     context.stop_if_halted()
     try:
         _write(context, claim, plans, vectors, texts)
-        committed = context.ledger.commit_chunks(claim, plans, context.embedder.model, context.versions)
+        committed = context.ledger.commit_chunks(claim, plans, context.embedder.model)
         remove_strays(context, claim, [pair for pair in written if pair[1].id not in committed])
         purged = _retire(context, claim, plans, committed)
         context.ledger.finish_slice(claim, purged, failures)
@@ -84,12 +86,16 @@ def remove_strays(context: StageContext, claim: Claim, written: Written) -> None
 
 def _earlier_writes(work: Sequence[UpsertWork]) -> Written:
     """Return what an earlier attempt may have written for documents that are superseded by now."""
-    return [
-        (chunk.id, item.document)
-        for item in work
-        if item.is_superseded and item.packed is not None
-        for chunk in unpack_chunks(item.document, item.packed).chunks
-    ]
+    superseded = [(item.document, item.packed) for item in work if item.is_superseded and item.packed is not None]
+    return [(chunk.id, document) for document, packed in superseded for chunk in _readable(document, packed)]
+
+
+def _readable(document: DocumentRef, packed: bytes) -> tuple[Chunk, ...]:
+    try:
+        return unpack_chunks(document, packed).chunks
+    except MadeByOlder:
+        # Nobody makes these again. What was written of them is never shown, and the next reconciliation removes it.
+        return ()
 
 
 def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[DocumentPlan], list[Failure]]:
@@ -100,16 +106,18 @@ def _plans(context: StageContext, work: Sequence[UpsertWork]) -> tuple[list[Docu
         if item.is_superseded:
             continue
         if item.action is Action.DELETE:
-            plans.append(plan_document(item.document, (), item.committed, model))
+            plan = plan_document(item.document, (), item.committed, model)
+            plans.append(replace(plan, versions=context.versions))
         elif item.packed is None or item.data is None:
             # Absent never reads as zero: without its chunk set nothing may be retired.
             message = "its chunks or its bytes are missing; run again"
             failures.append(Failure(item.document.id, MalformedDocument.__name__, message))
         else:
             made = unpack_chunks(item.document, item.packed)
-            is_rewrite = item.follows_gap or not writes_like(item.versions, context.versions)
+            versions = versions_of(made.versions, context.versions)
+            is_rewrite = item.follows_gap or not writes_like(item.versions, versions)
             plan = plan_document(item.document, made.chunks, item.committed, model, is_rewrite=is_rewrite)
-            plans.append(replace(plan, imports=made.imports))
+            plans.append(replace(plan, imports=made.imports, versions=versions))
     return plans, failures
 
 

@@ -27,7 +27,7 @@ def parse(context: StageContext, claim: Claim) -> dict[str, int]:
 def chunk(context: StageContext, claim: Claim) -> dict[str, int]:
     """Leave a chunk set for every document of the slice."""
     work = context.ledger.documents_to_chunk(claim, OUTLINE_VERSION)
-    made, failures = chunk_documents(work, context.budget)
+    made, failures = chunk_documents(work, context.budget, context.versions)
     context.ledger.commit_chunk_sets(claim, made, failures)
     return {"documents": len(made), "chunks": sum(item.count for item in made), "failed": len(failures)}
 

@@ -11,6 +11,9 @@ CPU_QUEUES = (Stage.PARSE.value, Stage.CHUNK.value)
 #: Work that waits for a provider or a store.
 IO_QUEUES = (Stage.EMBED.value, Stage.UPSERT.value)
 
+#: The header of a stage's message that says which version it is of; where it is missing, the first.
+VERSION_HEADER = "mobius_version"
+
 SWEEP = "mobius.sweep"
 RECONCILE = "mobius.reconcile"
 

@@ -63,7 +63,7 @@ class StageRequest(Request):  # type: ignore[misc]  # celery ships no types
         # Children that this worker ends because it is told to stop say nothing about their documents.
         if state.should_terminate or self.worker_pid is None:
             return
-        slice_id, stage, seq = self.args
+        slice_id, stage, seq = self.args[:3]
         token = Token(UUID(slice_id), Stage(stage), seq)
         worker = f"{socket.gethostname()}:{self.worker_pid}"
         try:

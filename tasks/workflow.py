@@ -14,9 +14,10 @@ from kombu.exceptions import OperationalError
 from pipeline.errors import ServiceUnavailable
 from pipeline.ports import Ledger
 from pipeline.types import Stage, Token
+from pipeline.versions import MESSAGE_VERSION
 from pipeline.work import Swept
 from tasks.base import StagePolicy
-from tasks.queues import task_name
+from tasks.queues import VERSION_HEADER, task_name
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,11 @@ def send(app: Celery, token: Token) -> None:
                 task_name(stage),
                 args=(str(link.slice_id), stage.value, link.seq),
                 immutable=True,
-                options={"task_id": link.task_id, "queue": stage.value},
+                options={
+                    "task_id": link.task_id,
+                    "queue": stage.value,
+                    "headers": {VERSION_HEADER: MESSAGE_VERSION},
+                },
             )
         )
     try:

@@ -18,6 +18,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from pipeline.errors import MisconfiguredError
 from tasks.base import IngestApp
 from worker.context import build_context
 from worker.observability.liveness import LifeSign
@@ -25,6 +26,7 @@ from worker.observability.logs import configure_logs
 from worker.observability.memory import limit_memory
 from worker.observability.witness import FaultWitness
 from worker.settings import load_settings
+from worker.starting import await_schema
 
 #: Seconds between two heartbeats of a worker at most; Celery's default is every two seconds.
 PULSE = 10.0
@@ -38,6 +40,15 @@ app.config_from_object("celeryconfig")
 def _configure_logs(**_kwargs: Any) -> None:
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
+
+
+@worker_init.connect
+def _require_schema(**_kwargs: Any) -> None:
+    """Start on no database that is older than this version: Celery would log an error of ours and go on."""
+    try:
+        await_schema(load_settings().require("database_url"))
+    except MisconfiguredError as exc:
+        raise SystemExit(f"mobius worker: {exc}") from exc
 
 
 @worker_init.connect

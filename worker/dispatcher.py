@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from types import FrameType
 
 import psycopg
 import structlog
@@ -22,6 +21,7 @@ from tasks.workflow import dispatch, sweep
 from worker.observability.liveness import LifeSign
 from worker.observability.logs import configure_logs
 from worker.settings import load_settings
+from worker.starting import await_schema
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Dispatcher:
         self._rounds = 0
         self._next_sweep = 0.0
 
-    def stop(self, *_signal: int | FrameType | None) -> None:
+    def stop(self, *_signal: object) -> None:
         """End the loop after its current round."""
         self._stopped.set()
 
@@ -92,12 +92,14 @@ def main() -> None:
 
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
+    database_url = settings.require("database_url")
+    await_schema(database_url)
     context, life = app.stage_context, LifeSign(settings.liveness_file)
     dispatcher = Dispatcher(app, context.ledger, context.policy, settings.sweep_seconds, life)
     signal.signal(signal.SIGTERM, dispatcher.stop)
     signal.signal(signal.SIGINT, dispatcher.stop)
     log.info("dispatcher_started", window=context.policy.dispatch_window)
-    dispatcher.run(settings.require("database_url").replace("+psycopg", ""))
+    dispatcher.run(database_url.replace("+psycopg", ""))
     log.info("dispatcher_stopped")
 
 

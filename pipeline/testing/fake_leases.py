@@ -7,18 +7,19 @@ from uuid import UUID, uuid4
 
 from pipeline.crashes import Crash
 from pipeline.errors import IngestError
-from pipeline.types import Claim, Scope, Token
+from pipeline.types import Claim, Scope, Stage, Token
 
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """Why a slice came back, when it is to be tried again, whether it was an attempt, and where it failed."""
+    """Why a slice came back, when and at which stage it is tried again, whether it was an attempt, where it failed."""
 
     error: str
     message: str
     delay_seconds: float
     forgive: bool
     trace: str = field(default="", compare=False)
+    stage: Stage | None = None
 
 
 class FakeLeases:
@@ -36,12 +37,12 @@ class FakeLeases:
         self.is_paused = False
         self.crashes: list[tuple[Token, str, Crash]] = []
         self.scope = Scope(uuid4(), uuid4())
-        self._offered: dict[Token, int] = {}
+        self._offered: dict[Token, tuple[int, int]] = {}
         self._owners: dict[UUID, UUID] = {}
 
-    def offer(self, token: Token, attempts: int = 0) -> None:
-        """Make a token good for one claim; ``attempts`` were made before."""
-        self._offered[token] = attempts
+    def offer(self, token: Token, attempts: int = 0, version: int = 1) -> None:
+        """Make a token good for one claim; ``attempts`` were made before. ``version`` is the slice's."""
+        self._offered[token] = attempts, version
 
     def take_over(self, claim: Claim) -> None:
         """Let the holder lose its claim."""
@@ -52,9 +53,9 @@ class FakeLeases:
         self._answer()
         if token not in self._offered:
             return None
-        attempts = self._offered.pop(token) + 1
+        attempts, version = self._offered.pop(token)
         owner = self._owners[token.slice_id] = uuid4()
-        return Claim(token, owner, uuid4(), uuid4(), self.scope, attempts)
+        return Claim(token, owner, uuid4(), uuid4(), self.scope, attempts + 1, version)
 
     def extend(self, claim: Claim, lease_seconds: float) -> bool:  # noqa: ARG002  the port's
         """See the port."""
@@ -79,14 +80,22 @@ class FakeLeases:
         self.closed += 1
 
     def hand_back(
-        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+        self,
+        claim: Claim,
+        error: str,
+        message: str,
+        delay_seconds: float,
+        *,
+        forgive: bool,
+        trace: str = "",
+        stage: Stage | None = None,
     ) -> bool:
         """See the port."""
         self._answer()
         held = self._holds(claim)
         if held:
             self.take_over(claim)
-            self.handed_back.append(HandedBack(error, message, delay_seconds, forgive, trace))
+            self.handed_back.append(HandedBack(error, message, delay_seconds, forgive, trace, stage))
         return held
 
     def _answer(self) -> None:

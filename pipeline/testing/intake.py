@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from pipeline.errors import storable
 from pipeline.identity import document_id
 from pipeline.intake import (
+    SLICE_VERSION,
     AcceptedDeletion,
     AcceptedDocument,
     BrokenDocument,
@@ -218,7 +219,7 @@ def _add_slice(
 ) -> None:
     if not rows:
         return
-    made = SliceRow(uuid4(), run.id, stage, run.priority, state.clock())
+    made = SliceRow(uuid4(), run.id, stage, run.priority, state.clock(), version=SLICE_VERSION)
     state.slices[made.id] = made
     for row, is_new in rows:
         state.add_run_document(RunDocumentRow(run.id, row.id, made.id, action, is_new, row.generation, row.revision))

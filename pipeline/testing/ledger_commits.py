@@ -44,9 +44,7 @@ class CommitsInMemory:
                 )
             return work
 
-    def commit_chunks(
-        self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel, versions: str
-    ) -> frozenset[UUID]:
+    def commit_chunks(self, claim: Claim, plans: Sequence[DocumentPlan], model: EmbeddingModel) -> frozenset[UUID]:
         """See the port."""
         with self.state.transaction() as state:
             row = state.fence(claim)
@@ -54,7 +52,7 @@ class CommitsInMemory:
             newest = {document.id for each, document in pending if each.generation == document.generation}
             accepted = [plan for plan in plans if plan.document.id in newest]
             for plan in accepted:
-                _commit(state, plan, model_id(model.key), versions)
+                _commit(state, plan, model_id(model.key))
             state.slices[row.id] = replace(
                 row,
                 points_written=row.points_written + sum(len(plan.writes) for plan in accepted),
@@ -101,7 +99,7 @@ def _stands(chunk: ChunkRow | None) -> bool:
     return chunk is not None and chunk.retired_at is None
 
 
-def _commit(state: LedgerState, plan: DocumentPlan, model: UUID, versions: str) -> None:
+def _commit(state: LedgerState, plan: DocumentPlan, model: UUID) -> None:
     document = state.documents[plan.document.id]
     written = [(chunk, plan.document.generation) for chunk in (*plan.writes, *plan.moves)]
     for chunk, generation in (*written, *plan.shifts):
@@ -115,7 +113,7 @@ def _commit(state: LedgerState, plan: DocumentPlan, model: UUID, versions: str) 
         document,
         committed_generation=document.generation,
         committed_revision=document.revision,
-        versions=versions,
+        versions=plan.versions,
         encoding=chunks.encoding if chunks is not None else "",
         imports=plan.imports,
     )

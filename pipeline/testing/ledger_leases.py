@@ -28,7 +28,7 @@ class LeasesInMemory:
             if state.move_slice(SliceEvent.CLAIM, row.id, **changes) is None:
                 return None
             source = state.sources[state.runs[row.run_id].source_id]
-            return Claim(token, owner, row.run_id, source.id, source.scope, attempts)
+            return Claim(token, owner, row.run_id, source.id, source.scope, attempts, row.version)
 
     def extend(self, claim: Claim, lease_seconds: float) -> bool:
         """See the port."""
@@ -45,7 +45,15 @@ class LeasesInMemory:
             return state.is_paused(claim.run_id)
 
     def hand_back(
-        self, claim: Claim, error: str, message: str, delay_seconds: float, *, forgive: bool, trace: str = ""
+        self,
+        claim: Claim,
+        error: str,
+        message: str,
+        delay_seconds: float,
+        *,
+        forgive: bool,
+        trace: str = "",
+        stage: Stage | None = None,
     ) -> bool:
         """See the port."""
         with self.state.transaction() as state:
@@ -55,6 +63,7 @@ class LeasesInMemory:
             state.move_slice(
                 SliceEvent.HAND_BACK,
                 row.id,
+                stage=stage or row.stage,
                 owner=None,
                 lease_until=None,
                 not_before=state.clock() + delay_seconds,

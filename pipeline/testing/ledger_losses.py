@@ -98,7 +98,7 @@ def _split_or_bury(state: LedgerState, row: SliceRow) -> bool:
     is_split = len(pending) > 1
     if is_split:
         for each, _ in pending:
-            part = SliceRow(uuid4(), row.run_id, row.stage, row.priority, state.clock())
+            part = SliceRow(uuid4(), row.run_id, row.stage, row.priority, state.clock(), version=row.version)
             state.slices[part.id] = part
             for key, waiting in list(state.run_documents.items()):
                 if (waiting.slice_id, waiting.document_id) == (row.id, each.document_id):

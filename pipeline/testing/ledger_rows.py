@@ -58,6 +58,7 @@ class SliceRow:
     points_written: int = 0
     points_updated: int = 0
     points_deleted: int = 0
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

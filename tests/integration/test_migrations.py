@@ -117,18 +117,26 @@ def test_an_older_schema_asks_for_a_migration(database_url: str) -> None:
         schema.check(database_url)
 
 
-def test_a_newer_schema_asks_for_a_newer_version_and_is_left_alone(database_url: str) -> None:
-    set_revision(database_url, "9999")
+@pytest.mark.parametrize("revision", ["9999", "other"])
+def test_a_schema_that_is_not_known_is_migrated_by_a_newer_version_only(database_url: str, revision: str) -> None:
+    set_revision(database_url, revision)
     before = facts(database_url)
-    for attempt in (
-        lambda: schema.check(database_url),
-        lambda: schema.upgrade(database_url),
-        lambda: schema.downgrade(database_url, "base"),
-    ):
-        with pytest.raises(SchemaMismatch, match=r"schema 9999, .* Upgrade mobius-ingest"):
+    for attempt in (lambda: schema.upgrade(database_url), lambda: schema.downgrade(database_url, "base")):
+        with pytest.raises(SchemaMismatch, match=rf"schema {revision}, .* Upgrade mobius-ingest"):
             attempt()
     assert facts(database_url) == before
-    assert schema.current_revision(database_url) == "9999"
+    assert schema.current_revision(database_url) == revision
+
+
+def test_a_newer_schema_is_worked_on(database_url: str) -> None:
+    set_revision(database_url, "9999")
+    schema.check(database_url)
+
+
+def test_a_schema_of_no_version_of_ours_is_not_worked_on(database_url: str) -> None:
+    set_revision(database_url, "other")
+    with pytest.raises(SchemaMismatch, match=r"schema other, .* Upgrade mobius-ingest"):
+        schema.check(database_url)
 
 
 def test_a_server_without_pgvector_says_what_to_install(empty_database_url: str) -> None:

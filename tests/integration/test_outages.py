@@ -66,7 +66,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "commit_embedded": lambda engine: ledger(engine).commit_embedded(CLAIM, []),
     "vectors": lambda engine: ledger(engine).vectors(MODEL, [b"h" * 32]),
     "documents_to_upsert": lambda engine: ledger(engine).documents_to_upsert(CLAIM),
-    "commit_chunks": lambda engine: ledger(engine).commit_chunks(CLAIM, [], MODEL, "versions"),
+    "commit_chunks": lambda engine: ledger(engine).commit_chunks(CLAIM, [], MODEL),
     "finish_slice": lambda engine: ledger(engine).finish_slice(CLAIM, [], []),
     "strays": lambda engine: ledger(engine).strays([(uuid4(), REF)]),
     "take_ready": lambda engine: ledger(engine).take_ready(8, oldest_first=True),

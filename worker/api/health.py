@@ -35,7 +35,7 @@ async def live() -> Alive:
 
 @router.get("/ready", summary="Tell whether requests can be served", responses=described(examples.READY, 503))
 async def ready(services: ServicesOf) -> Readiness:
-    """503: Postgres does not answer, or has another schema. Redis and Qdrant may be down; then it is degraded."""
+    """503: Postgres does not answer, or has an older schema. Redis and Qdrant may be down; then it is degraded."""
     _, redis, qdrant = await asyncio.gather(
         _within(services.reader.read, schema.require), _state("redis", services.results.ping), _qdrant(services)
     )

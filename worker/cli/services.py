@@ -39,10 +39,10 @@ class Services:
 
     @cached_property
     def engine(self) -> Engine:
-        """The database, checked to have the schema of this version.
+        """The database, checked to have the schema of this version or a newer one.
 
         Raises:
-            SchemaMismatch: It is empty, older, newer, or without pgvector.
+            SchemaMismatch: It is empty, older, or of no version of ours.
             ServiceUnavailable: It does not answer.
         """
         url = self.settings.require("database_url")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.diagnosis import Backlog, Connections, Server
-from models.schema import require_current
+from models.schema import is_newer, require_current
 from pipeline.errors import SchemaMismatch
 from worker.doctor.clock import Skew, judge_clock
 from worker.doctor.disk import GIB, DiskSpace, amount, judge_disk
-from worker.doctor.findings import Finding, Silence, ok, parts_of, problem, silent, skipped
+from worker.doctor.findings import Finding, Silence, ok, parts_of, problem, silent, skipped, warning
 
 #: The oldest version that is supported, as ``server_version_num`` has it.
 MINIMUM = 140000
@@ -102,6 +102,9 @@ def judge_schema(revision: str | None) -> Finding:
         require_current(revision)
     except SchemaMismatch as exc:
         return problem("postgres.schema", *parts_of(exc))
+    if is_newer(revision):
+        found = f"schema {revision} is of a newer version, which this one works with"
+        return warning("postgres.schema", found, "Upgrade mobius-ingest here too.")
     return ok("postgres.schema", f"revision {revision}, the one that this version needs")
 
 

@@ -162,7 +162,7 @@ COMMITS: dict[str, tuple[Stage, Commit]] = {
     ),
     "commit_chunks": (
         Stage.UPSERT,
-        lambda bench, claim, document: bench.ledger.commit_chunks(claim, [], bench.embedder.model, "versions"),
+        lambda bench, claim, document: bench.ledger.commit_chunks(claim, [], bench.embedder.model),
     ),
     "finish_slice": (
         Stage.UPSERT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -13,8 +14,10 @@ from pipeline import chunk_atoms
 from pipeline.chunk import ChunkBudget, chunk
 from pipeline.chunk_codec import PAYLOAD_VERSION, pack_chunks, unpack_chunks
 from pipeline.errors import MalformedDocument
+from pipeline.header import HEADER_VERSION
 from pipeline.parse.parser import parse
 from pipeline.types import ChunkSet, DocumentRef
+from pipeline.versions import MadeByNewer, MadeByOlder
 
 DOCUMENT = DocumentRef(UUID(int=7), "a/b.py", "python", 3, b"r")
 
@@ -48,7 +51,8 @@ def test_an_empty_set_is_a_set() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": PAYLOAD_VERSION + 1},
+        {"version": None},
+        {"header": "1"},
         {"count": 0},
         {"count": 2},
         {"hashes": "AAAA"},
@@ -67,6 +71,31 @@ def test_a_damaged_column_is_refused(changes: dict[str, object]) -> None:
     payload = pack_chunks(chunked(b"x = 1\n"))
     with pytest.raises(MalformedDocument, match="chunk the document again"):
         unpack_chunks(DOCUMENT, repacked(payload, **changes))
+
+
+def test_the_versions_of_whoever_made_them_come_back() -> None:
+    chunks = replace(chunked(b"x = 1\n"), versions="chunker-7 sparse-2")
+    assert unpack_chunks(DOCUMENT, pack_chunks(chunks)).versions == "chunker-7 sparse-2"
+
+
+@pytest.mark.parametrize("changes", [{"version": PAYLOAD_VERSION + 1}, {"header": HEADER_VERSION + 1}])
+def test_what_a_newer_version_made_is_left_to_it(changes: dict[str, object]) -> None:
+    payload = repacked(pack_chunks(chunked(b"x = 1\n")), **changes)
+    with pytest.raises(MadeByNewer, match="newer version"):
+        unpack_chunks(DOCUMENT, payload)
+
+
+@pytest.mark.parametrize("changes", [{"version": PAYLOAD_VERSION - 1}, {"header": HEADER_VERSION - 1}])
+def test_what_an_older_version_made_is_not_taken_for_ours(changes: dict[str, object]) -> None:
+    payload = repacked(pack_chunks(chunked(b"x = 1\n")), **changes)
+    with pytest.raises(MadeByOlder, match="made again"):
+        unpack_chunks(DOCUMENT, payload)
+
+
+def test_a_payload_that_tells_no_header_is_of_the_first_one() -> None:
+    columns = json.loads(zlib.decompress(pack_chunks(chunked(b"x = 1\n"))))
+    del columns["header"], columns["versions"]
+    assert unpack_chunks(DOCUMENT, zlib.compress(json.dumps(columns).encode())) == chunked(b"x = 1\n")
 
 
 @pytest.mark.parametrize("payload", [b"", b"junk", zlib.compress(b"{}"), zlib.compress(b"7")])

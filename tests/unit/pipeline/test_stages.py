@@ -28,7 +28,7 @@ def chunked(number: int, data: bytes, language: str = "python") -> tuple[EmbedWo
     """Return the work of the embed stage for a document, by way of the two stages before."""
     document = ref(number, data, language)
     (made,), _ = parse_documents([ParseWork(document, data)])
-    (chunks,), _ = chunk_documents([ChunkWork(document, data, made.packed)], BUDGET)
+    (chunks,), _ = chunk_documents([ChunkWork(document, data, made.packed)], BUDGET, "versions-1")
     return EmbedWork(document, data, chunks.encoding, chunks.packed), chunks
 
 
@@ -89,8 +89,8 @@ def test_an_empty_document_has_a_chunk_set_of_none() -> None:
 
 def test_without_its_outline_a_document_is_parsed_again() -> None:
     document = ref(1, TEXT)
-    (with_it,), _ = chunk_documents([ChunkWork(document, TEXT, chunked_outline())], BUDGET)
-    (without,), _ = chunk_documents([ChunkWork(document, TEXT, None)], BUDGET)
+    (with_it,), _ = chunk_documents([ChunkWork(document, TEXT, chunked_outline())], BUDGET, "versions-1")
+    (without,), _ = chunk_documents([ChunkWork(document, TEXT, None)], BUDGET, "versions-1")
     assert with_it == without
 
 
@@ -103,7 +103,7 @@ def chunked_outline() -> bytes:
 def test_an_outline_that_is_damaged_or_of_another_text_fails_its_document_alone(outline: bytes) -> None:
     other = TEXT + b"# more\n"
     work = [ChunkWork(ref(1, other), other, outline), ChunkWork(ref(2, TEXT), TEXT, chunked_outline())]
-    made, failures = chunk_documents(work, BUDGET)
+    made, failures = chunk_documents(work, BUDGET, "versions-1")
     assert [each.document.id for each in made] == [UUID(int=2)]
     assert [(each.document_id, each.error) for each in failures] == [(UUID(int=1), "MalformedDocument")]
 
@@ -130,7 +130,7 @@ def test_an_input_that_several_documents_need_names_all_of_them_once() -> None:
 def as_path(work: EmbedWork, path: str) -> tuple[DocumentRef, bytes, str, bytes]:
     """Return the work of a document at another path, with the chunks that it has there."""
     document = DocumentRef(work.document.id, path, "text", 1, work.document.revision)
-    (chunks,), _ = chunk_documents([ChunkWork(document, work.data, None)], BUDGET)
+    (chunks,), _ = chunk_documents([ChunkWork(document, work.data, None)], BUDGET, "versions-1")
     return document, work.data, chunks.encoding, chunks.packed
 
 

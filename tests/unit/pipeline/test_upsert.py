@@ -25,6 +25,7 @@ from pipeline.upsert import (
     points_of,
     verify_deleted,
     verify_written,
+    versions_of,
     writes_like,
 )
 
@@ -196,6 +197,19 @@ def test_points_carry_the_words_of_what_the_embedder_was_given() -> None:
 )
 def test_points_are_alike_where_their_sparse_vectors_are_of_one_version(before: str, now: str, alike: bool) -> None:
     assert writes_like(before, now) is alike
+
+
+@pytest.mark.parametrize(
+    ("made", "written", "recorded"),
+    [
+        ("chunker-1 sparse-1 p/m/8", "chunker-2 sparse-2 p/n/8", "chunker-1 sparse-2 p/n/8"),
+        ("chunker-1 sparse-1 p/m/8", "chunker-1 sparse-1 p/m/8", "chunker-1 sparse-1 p/m/8"),
+        ("", "chunker-1 sparse-1 p/m/8", "sparse-1 p/m/8"),
+        ("versions-1", "versions-2", "versions-1"),
+    ],
+)
+def test_what_chunks_are_is_the_makers_and_what_points_are_the_writers(made: str, written: str, recorded: str) -> None:
+    assert versions_of(made, written) == recorded
 
 
 def test_moves_carry_the_same_payload_that_a_new_point_would() -> None:

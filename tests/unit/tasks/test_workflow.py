@@ -12,8 +12,10 @@ from kombu.transport.memory import Channel
 
 from pipeline.errors import ServiceUnavailable
 from pipeline.types import Stage, Token
+from pipeline.versions import MESSAGE_VERSION
 from pipeline.work import Swept
 from tasks.base import StagePolicy
+from tasks.queues import VERSION_HEADER
 from tasks.workflow import dispatch, send, sweep
 
 POLICY = StagePolicy(60.0, 20.0, 5.0, 17.0, 8, dict.fromkeys(Stage, 60.0))
@@ -43,13 +45,20 @@ def messages(app: Celery, queue: str) -> list[tuple[dict[str, Any], list[Any], d
 def chain_of(app: Celery, queue: str) -> list[dict[str, Any]]:
     """Return all links of the only message of a queue, first to last, in one form."""
     ((headers, args, embedded),) = messages(app, queue)
-    first = {"task": headers["task"], "id": headers["id"], "queue": queue, "args": args}
+    first = {
+        "task": headers["task"],
+        "id": headers["id"],
+        "queue": queue,
+        "args": args,
+        "version": headers[VERSION_HEADER],
+    }
     rest = [
         {
             "task": link["task"],
             "id": link["options"]["task_id"],
             "queue": link["options"]["queue"],
             "args": list(link["args"]),
+            "version": link["options"]["headers"][VERSION_HEADER],
         }
         for link in reversed(embedded["chain"] or [])
     ]
@@ -68,6 +77,7 @@ def test_a_slice_is_sent_from_its_stage_on(app: Celery, stage: Stage) -> None:
             "id": f"{token.slice_id}:{each}:{7 + offset}",
             "queue": each.value,
             "args": [str(token.slice_id), each.value, 7 + offset],
+            "version": MESSAGE_VERSION,
         }
         for offset, each in enumerate(remaining)
     ]

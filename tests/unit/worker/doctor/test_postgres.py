@@ -85,13 +85,19 @@ def test_pgvector_is_there_in_a_known_version(
 
 @pytest.mark.parametrize(
     ("revision", "advice"),
-    [(None, "run `mobius migrate`"), ("0001", "run `mobius migrate`"), ("9999", "Upgrade mobius-ingest")],
+    [(None, "run `mobius migrate`"), ("0001", "run `mobius migrate`"), ("other", "Upgrade mobius-ingest")],
 )
-def test_another_schema_is_a_problem(revision: str | None, advice: str) -> None:
+def test_an_older_or_a_foreign_schema_is_a_problem(revision: str | None, advice: str) -> None:
     finding = judge_schema(revision)
     assert finding.status is Status.PROBLEM
     assert f"schema {revision or 'none'}" in finding.found
     assert advice in finding.advice
+
+
+def test_a_newer_schema_works_but_asks_for_an_upgrade() -> None:
+    finding = judge_schema("9999")
+    assert finding.status is Status.WARNING
+    assert "Upgrade mobius-ingest" in finding.advice
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
