@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from models.listings import Moment
 from models.session import transaction
 from models.transitions import document_move
 from pipeline.dead_letters import DeadLetterLine, UnknownDeadLetter
@@ -32,7 +33,9 @@ _LIST = text(
     f"SELECT l.id, {_STATUS} AS status, p.name AS project, s.name AS source, d.path, l.document_id, l.run_id,"
     " l.generation, l.stage, l.attempts, l.worker, l.error, l.message, l.trace, r.created_at AS accepted_at,"
     f" l.created_at AS given_up_at, l.resolved_at {_FROM} AND (CAST(:ids AS uuid[]) IS NULL OR l.id = ANY(:ids))"
-    f" AND (:closed OR {_STATUS} = 'open') ORDER BY l.created_at DESC, l.id LIMIT :limit"
+    f" AND (:closed OR {_STATUS} = 'open')"
+    " AND (CAST(:at AS timestamptz) IS NULL OR (l.created_at, l.id) < (CAST(:at AS timestamptz), CAST(:after AS uuid)))"
+    " ORDER BY l.created_at DESC, l.id DESC LIMIT :limit"
 )
 # The documents first, as everybody else locks them; a revision that is accepted meanwhile makes the letter overtaken.
 _LOCK = text(
@@ -89,7 +92,7 @@ class DeadLetters:
     def latest(self, *, limit: int, closed: bool = False) -> list[DeadLetterLine]:
         """Return dead letters, the latest first; with ``closed`` also those that are taken care of or overtaken."""
         with transaction(self._engine) as connection:
-            return self._read(connection, None, limit=limit, closed=closed)
+            return read_dead_letters(connection, **self._values, limit=limit, closed=closed)
 
     def get(self, ids: Sequence[UUID]) -> list[DeadLetterLine]:
         """Return these, whatever became of them.
@@ -133,18 +136,37 @@ class DeadLetters:
             return connection.execute(_RESOLVE, {"ids": list(ids), "resolution": "dropped"}).rowcount
 
     def _known(self, connection: Connection, ids: Sequence[UUID]) -> list[DeadLetterLine]:
-        found = self._read(connection, ids, limit=len(ids), closed=True)
+        found = _read(connection, **self._values, ids=list(ids), limit=len(ids), closed=True)
         unknown = set(ids) - {line.dead_letter_id for line in found}
         if unknown:
             named = ", ".join(sorted(map(str, unknown)))
             raise UnknownDeadLetter(f"there is no dead letter {named} here; `mobius dead-letters list` shows them.")
         return found
 
-    def _read(
-        self, connection: Connection, ids: Sequence[UUID] | None, *, limit: int, closed: bool
-    ) -> list[DeadLetterLine]:
-        values = {**self._values, "ids": None if ids is None else list(ids), "limit": limit, "closed": closed}
-        return [DeadLetterLine(*row) for row in connection.execute(_LIST, values).all()]
+
+def read_dead_letters(
+    connection: Connection,
+    tenant: str,
+    project: str | None = None,
+    *,
+    limit: int,
+    closed: bool = False,
+    after: Moment | None = None,
+) -> list[DeadLetterLine]:
+    """Return a tenant's dead letters, the latest first; with ``closed`` also those that nothing is to be done about."""
+    at, row_id = after or (None, None)
+    return _read(connection, tenant=tenant, project=project, limit=limit, closed=closed, at=at, after=row_id)
+
+
+def read_dead_letter(connection: Connection, tenant: str, dead_letter_id: UUID) -> DeadLetterLine | None:
+    """Return a dead letter, whatever became of it; None if the tenant has no such one."""
+    found = _read(connection, tenant=tenant, ids=[dead_letter_id], limit=1, closed=True)
+    return found[0] if found else None
+
+
+def _read(connection: Connection, **values: object) -> list[DeadLetterLine]:
+    every = dict.fromkeys(("project", "ids", "at", "after")) | values
+    return [DeadLetterLine(*row) for row in connection.execute(_LIST, every).all()]
 
 
 def _send_again(connection: Connection, run: UUID, row: Row[Any]) -> None:

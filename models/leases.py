@@ -116,7 +116,8 @@ class Leases:
     ) -> bool:
         """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt.
 
-        ``stage`` is the one to begin again at; None: the claim's. False if the claim was lost meanwhile, which is as good.
+        ``stage`` is the one to begin again at; None: the claim's.
+        False if the claim was lost meanwhile, which is as good.
         """
         values = {**_owned(claim), "delay": delay_seconds, "forgiven": int(forgive), "error": error}
         texts = {"message": storable(message), "trace": storable_trace(trace), "stage": stage and stage.value}

@@ -58,8 +58,9 @@ _CRASHED_LATE = text(
     " AND state IN ('ready', 'dispatched', 'running')"
 )
 _EXHAUSTED = text(
-    "SELECT s.id, s.run_id, s.stage, s.priority, s.version, s.attempts, s.worker, s.error, s.message, s.trace FROM slices s"
-    " WHERE s.state = 'ready' AND (s.attempts >= :max_attempts OR s.losses >= :max_attempts AND (SELECT count(*)"
+    "SELECT s.id, s.run_id, s.stage, s.priority, s.version, s.attempts, s.worker, s.error, s.message, s.trace"
+    " FROM slices s WHERE s.state = 'ready'"
+    " AND (s.attempts >= :max_attempts OR s.losses >= :max_attempts AND (SELECT count(*)"
     " FROM run_documents rd WHERE rd.slice_id = s.id AND rd.run_id = s.run_id AND rd.outcome = 'pending') > 1)"
     " ORDER BY s.id LIMIT 100 FOR UPDATE SKIP LOCKED"
 )

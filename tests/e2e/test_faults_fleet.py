@@ -1,11 +1,10 @@
-"""The fleet is changed while it works: ended, restarted one after the other, doubled, upgraded, on a wrong clock."""
+"""The fleet is changed while it works: ended, restarted one after the other, doubled, on a wrong clock."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 from celery import Celery
 from harness import arena as arenas
@@ -188,28 +187,3 @@ def test_workers_whose_clocks_are_wrong_by_ten_minutes_work_as_any(arena: Arena)
     assert len(finished) == 8 * 4
     assert set(finished.values()) == {1}
     assert all(stages_of(worker) for worker in workers), "both have worked"
-
-
-def test_a_migration_that_adds_does_not_disturb_a_fleet_at_work(arena: Arena) -> None:
-    """What the policy for migrations allows: tables, indexes, and columns that older code need not know."""
-    arena.fleet.worker("upgraded")
-    arena.accept_each(batch("migrating", 6))
-    wait_until(lambda: is_embedding(arena), "it is busy")
-    with psycopg.connect(arena.env["DATABASE_URL"], autocommit=True) as connection:
-        for table in (
-            "slices",
-            "documents",
-            "run_documents",
-            "chunks",
-            "chunk_sets",
-            "embeddings",
-            "outlines",
-            "blobs",
-        ):
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN newer text NOT NULL DEFAULT ''")
-            connection.execute(f"CREATE INDEX CONCURRENTLY ON {table} (newer)")
-    arena.wait_until_done()
-    arena.accept({"migrated.py": function("migrated", 2)})
-    arena.wait_until_done()
-    assert arena.violations() == []
-    assert arena.reader().rows("SELECT 1 FROM slices WHERE error <> ''") == []

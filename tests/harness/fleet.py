@@ -48,16 +48,18 @@ def worker_argv(name: str, queues: str = ALL_QUEUES, processes: int = 1, app: st
 
 
 class Fleet:
-    """Starts members and ends all of them."""
+    """Starts members, whose source is in ``tree``, and ends all of them."""
 
-    def __init__(self, env: Mapping[str, str], directory: Path) -> None:
+    def __init__(self, env: Mapping[str, str], directory: Path, tree: Path = ROOT) -> None:
         self._env = env
         self._directory = directory
+        self._tree = tree
         self.members: list[Member] = []
 
     def start(self, name: str, argv: list[str], **extra: str) -> Member:
         """Start a Python process of the product; ``extra`` adds to its environment."""
-        return self._start(Member(name, [sys.executable, "-m", *argv], {**self._env, **extra}, self._directory))
+        env = {**self._env, **extra}
+        return self._start(Member(name, [sys.executable, "-m", *argv], env, self._directory, tree=self._tree))
 
     def worker(
         self, name: str, queues: str = ALL_QUEUES, *, processes: int = 1, app: str = "worker.app", **extra: str
@@ -65,7 +67,7 @@ class Fleet:
         """Start a Celery worker and return when it takes messages."""
         argv = [sys.executable, *worker_argv(name, queues, processes, app)]
         env = {**self._env, **extra}
-        member = self._start(Member(name, argv, env, self._directory, ready_prompt=WORKER_READY))
+        member = self._start(Member(name, argv, env, self._directory, ready_prompt=WORKER_READY, tree=self._tree))
         member.ready()
         return member
 
@@ -82,7 +84,7 @@ class Fleet:
         """Run the command line to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "worker.cli.main", *args],
-            cwd=ROOT,
+            cwd=self._tree,
             env=without_coverage({**self._env, **extra}),
             capture_output=True,
             text=True,

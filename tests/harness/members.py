@@ -42,13 +42,23 @@ def records_in(log: str, event: str) -> list[dict[str, object]]:
 
 
 class Member:
-    """One process group; it is not started yet. ``ready_prompt`` is what its log says when it is ready."""
+    """One process group; it is not started yet. ``ready_prompt`` is what its log says when it is ready.
+
+    ``tree`` is where its source is.
+    """
 
     #: What Celery is told to reach it; only a broker or a backend has that.
     celeryconfig: Mapping[str, str] = {}
 
     def __init__(
-        self, name: str, argv: list[str], env: Mapping[str, str], directory: Path, *, ready_prompt: str = ""
+        self,
+        name: str,
+        argv: list[str],
+        env: Mapping[str, str],
+        directory: Path,
+        *,
+        ready_prompt: str = "",
+        tree: Path = ROOT,
     ) -> None:
         self.name = name
         self.id = uuid4().hex
@@ -56,6 +66,7 @@ class Member:
         self.log = directory / f"{name}.log"
         self._argv = argv
         self._ready_prompt = ready_prompt
+        self._tree = tree
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0
 
@@ -75,7 +86,7 @@ class Member:
         with self.log.open("ab") as log:
             self._started_at = log.tell()
             self._process = subprocess.Popen(
-                self._argv, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+                self._argv, cwd=self._tree, env=self.env, stdout=log, stderr=log, start_new_session=True
             )
 
     def ready(self) -> bool:

@@ -14,19 +14,19 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from worker.api import documents, errors, health, reconciliations, runs, searching, tasks
+from worker.api import dead_letters, documents, errors, health, reconciliations, runs, searching, tasks
 from worker.api.requests import RequestRecorder
 from worker.api.services import ApiServices
 
 OPENAPI = "/api/v1/openapi.json"
 
-_ABOUT = """Enqueue documents, and see what became of them.
+_ABOUT = """Enqueue documents, see what became of them, and say what is to be done about them.
 
 Send an API key with every request but health: `Authorization: Bearer KEY`, or `X-API-Key: KEY`. A key is confined to
 its tenant; what belongs to another is not found. Every error has the form
 `{"error": {"code", "message", "request_id"}}`. Lists come in pages: send a page's `next` as `after`."""
 
-_ROUTERS = tuple(module.router for module in (documents, runs, tasks, searching, reconciliations, health))
+_ROUTERS = tuple(module.router for module in (documents, runs, dead_letters, tasks, searching, reconciliations, health))
 
 
 class _Application(FastAPI):

@@ -16,6 +16,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from pipeline.control import RunEnded, UnknownRun
+from pipeline.dead_letters import UnknownDeadLetter
 from pipeline.errors import IngestError, InputRejected, MisconfiguredError, RateLimited, ServiceUnavailable
 from pipeline.intake import SourceBusy
 from worker.sources.upload import BadPaths
@@ -51,6 +53,12 @@ class NotFound(ApiError):
     """There is nothing of that id in the tenant of this key."""
 
     status = 404
+
+
+class Closed(ApiError):
+    """Nothing is to be done about this dead letter any more."""
+
+    status = 409
 
 
 class Unauthorized(ApiError):
@@ -99,6 +107,9 @@ class TooSlow(ApiError):
 
 def answer(request: Request, exc: IngestError) -> JSONResponse:
     """Return the reply to an error of ours."""
+    if isinstance(exc, UnknownRun | UnknownDeadLetter):
+        # It was there a moment ago or belongs to somebody else; both are answered alike.
+        exc = NotFound()
     if isinstance(exc, ApiError):
         return _reply(request, exc.status, exc.code, str(exc), exc.headers)
     status, message, headers = _translated(exc)
@@ -152,6 +163,8 @@ def _translated(exc: IngestError) -> tuple[int, str, Mapping[str, str]]:
             found = 422, str(exc), {}
         case InputRejected():
             found = 422, "The embedding provider refuses this query; shorten or change it.", {}
+        case RunEnded():
+            found = 409, str(exc), {}
         case SourceBusy():
             found = 409, "Another ingestion is planning this source; send the request again when it is done.", again
         case RateLimited():

@@ -73,6 +73,47 @@ RUN: dict[str, Any] = {
     "message": "",
 }
 
+_BEGUN: dict[str, Any] = RUN | {
+    "documents": RUN["documents"] | {"skipped": 0, "failed": 0},
+    "errors": [],
+    "skipped": [],
+}
+
+RUN_CANCELLED: dict[str, Any] = _BEGUN | {
+    "state": "cancelled",
+    "documents": _BEGUN["documents"] | {"cancelled": 1},
+}
+
+RUN_PAUSED: dict[str, Any] = _BEGUN | {"state": "paused"}
+
+RUN_RESUMED: dict[str, Any] = _BEGUN | {"state": "running"}
+
+DEAD_LETTER: dict[str, Any] = {
+    "dead_letter_id": "8d1f4b62-0a53-4c2e-9f0b-3c5e7a9d1b24",
+    "status": "open",
+    "project": "shop",
+    "source": "upload",
+    "path": "src/endless.py",
+    "document_id": _DOCUMENT_ID,
+    "run_id": _RUN_ID,
+    "generation": 3,
+    "stage": "parse",
+    "attempts": 3,
+    "worker": "worker-7:4711",
+    "error": "TimeLimitExceeded",
+    "message": "the stage did not end within its hard limit of 120 s",
+    "trace": 'File "parser.py", line 90 in parse',
+    "accepted_at": _STARTED,
+    "given_up_at": _FINISHED,
+    "resolved_at": None,
+}
+
+DEAD_LETTERS: dict[str, Any] = {"items": [DEAD_LETTER], "next": _NEXT}
+
+RETRIED: dict[str, Any] = {"run_id": _RUN_ID, "documents": 1}
+
+DROPPED: dict[str, Any] = {"dropped": 1}
+
 RUN_DOCUMENTS: dict[str, Any] = {
     "items": [
         {

@@ -1,4 +1,4 @@
-"""Runs: the list, one in full, and what it did to each document. Answered from the ledger alone."""
+"""Runs: the list, one in full, what it did to each document; and cancel, pause, resume. Only the ledger is asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from models.control import PostgresControl
 from models.listings import read_run_documents, read_runs
 from models.views import read_report
 from pipeline.report import RunDocumentLine, RunLine, RunReport
@@ -66,6 +67,42 @@ async def list_run_documents(
     if rows is None:
         raise _no_such(run_id)
     return page(rows, limit, lambda row: id_token(row.document_id))
+
+
+@router.post(
+    "/{run_id}/cancel",
+    summary="Cancel a run",
+    responses=described(examples.RUN_CANCELLED, 401, 404, (409, "RunEnded"), 422, 503, 504),
+)
+async def cancel_run(caller: Caller, services: ServicesOf, run_id: UUID) -> RunReport:
+    """What it has not brought in yet stays as it was; the next ingestion takes it up again.
+
+    Documents that search shows already, and those that another run waits for, are finished. Twice changes nothing.
+    """
+    await services.orders.run(PostgresControl(services.engine).cancel, caller.tenant, run_id)
+    return await report_run(caller, services, run_id)
+
+
+@router.post(
+    "/{run_id}/pause",
+    summary="Pause a run",
+    responses=described(examples.RUN_PAUSED, 401, 404, (409, "RunEnded"), 422, 503, 504),
+)
+async def pause_run(caller: Caller, services: ServicesOf, run_id: UUID) -> RunReport:
+    """No stage of it begins, and those at work stop where nothing paid for is lost. Twice changes nothing."""
+    await services.orders.run(PostgresControl(services.engine).pause, caller.tenant, run_id)
+    return await report_run(caller, services, run_id)
+
+
+@router.post(
+    "/{run_id}/resume",
+    summary="Resume a run",
+    responses=described(examples.RUN_RESUMED, 401, 404, (409, "RunEnded"), 422, 503, 504),
+)
+async def resume_run(caller: Caller, services: ServicesOf, run_id: UUID) -> RunReport:
+    """Let a paused run go on; its `state` stays `paused` where an operator has paused the whole fleet."""
+    await services.orders.run(PostgresControl(services.engine).resume, caller.tenant, run_id)
+    return await report_run(caller, services, run_id)
 
 
 def _no_such(run_id: UUID) -> NotFound:

@@ -16,11 +16,13 @@ from worker.api.errors import ProblemReply
 from worker.api.results import Belief
 from worker.naming import fault_of
 
-_MESSAGES = {
+_MESSAGES: dict[int | tuple[int, str], tuple[str, str]] = {
     400: ("MalformedBody", "The body is no complete multipart/form-data; send it again."),
     401: ("Unauthorized", "This needs a valid API key: send `Authorization: Bearer KEY`."),
     404: ("NotFound", "there is no run 0b6f3a52-1c1e-4a57-9a44-0d6a1a1b9a10 in the tenant of this key."),
     409: ("SourceBusy", "Another ingestion is planning this source; send the request again when it is done."),
+    (409, "RunEnded"): ("RunEnded", "The run has ended already, so there is nothing left of it to cancel."),
+    (409, "Closed"): ("Closed", "it is dropped already; ingest the document again."),
     413: ("UploadTooLarge", "the upload has more than 67,108,864 bytes; send the files in several requests."),
     415: ("NotMultipart", "Files are sent as multipart/form-data, in one or more fields called `files`."),
     422: ("InvalidRequest", "query.limit: Input should be less than or equal to 100"),
@@ -48,6 +50,21 @@ class UploadAccepted:
     accepted: int
     unchanged: int
     skipped: list[SkippedFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The run that takes the document through all stages again."""
+
+    run_id: UUID
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many dead letters were open, and are not any more."""
+
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +121,15 @@ Traits = Annotated[list[Trait], BeforeValidator(traits_called)]
 ProjectQuery = Annotated[_Name | None, Query(description="Only this project.")]
 
 
-def described(example: object, *statuses: int, success: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Return the documentation of an endpoint's replies: an example of success, and one of each error."""
+def described(example: object, *errors: int | tuple[int, str], success: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of an endpoint's replies: an example of success, and one of each error.
+
+    An error is its status, and its code where several have the status.
+    """
     found: dict[int | str, dict[str, Any]] = {success: {"content": {"application/json": {"example": example}}}}
-    for status in statuses:
-        code, message = _MESSAGES[status]
+    for error in errors:
+        code, message = _MESSAGES[error]
+        status = error if isinstance(error, int) else error[0]
         problem = {"error": {"code": code, "message": message, "request_id": "9f86d081884c4d65"}}
         found[status] = {"model": ProblemReply, "content": {"application/json": {"example": problem}}}
     return found

@@ -31,12 +31,15 @@ UPLOADS = 4
 UPLOAD_PATIENCE = 30.0
 #: Searches at once; each takes a connection.
 SEARCHERS = 4
-#: Seconds that a client waits for a plan, and for a search.
+#: Orders of operators at once (cancel a run, retry a dead letter); each takes a connection.
+ORDERS = 1
+#: Seconds that a client waits for a plan, for a search, and for an order.
 PLAN_SECONDS = 60.0
 SEARCH_SECONDS = 10.0
+ORDER_SECONDS = 30.0
 
 #: All connections to Postgres that one API process opens at most.
-DATABASE_CONNECTIONS = READ_CONNECTIONS + PLANNERS * CONNECTIONS_PER_PLANNER + SEARCHERS
+DATABASE_CONNECTIONS = READ_CONNECTIONS + PLANNERS * CONNECTIONS_PER_PLANNER + SEARCHERS + ORDERS
 
 
 class ApiServices:
@@ -62,6 +65,7 @@ class ApiServices:
         self.results = CeleryResults(settings.result_url if settings.redis_url else None)
         self.planners = Threads("plan", PLANNERS, PLAN_SECONDS)
         self.searchers = Threads("search", SEARCHERS, SEARCH_SECONDS)
+        self.orders = Threads("order", ORDERS, ORDER_SECONDS)
         self._make_embedder = make_embedder
         self._make_index = make_index or (lambda settings: build_index(settings, self.model))
         self._making = threading.RLock()
@@ -110,8 +114,9 @@ class ApiServices:
             self.index()
 
     async def close(self) -> None:
-        """Let the plans that were begun end, and release everything."""
+        """Let the plans and orders that were begun end, and release everything."""
         await self.planners.close(wait=True)
+        await self.orders.close(wait=True)
         await self.searchers.close(wait=False)
         await self.results.close()
         await self.reader.close()
