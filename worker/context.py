@@ -14,19 +14,25 @@ from pipeline.ports import Index
 from pipeline.reconcile_ports import ReconcileContext, ReconcilePolicy
 from pipeline.types import EmbeddingModel, Stage
 from tasks.base import StageContext, StagePolicy
-from worker.embedding import build_embedder, build_index, chunk_budget, versions
+from worker.embedding import build_embedder, build_index, chunk_budget, embedding_model, versions
+from worker.on_demand import on_demand
 from worker.settings import Settings
 
 
 def build_context(settings: Settings) -> StageContext:
     """Return what the stages work with. Nothing connects before its first use.
 
+    Index and embedder are not even imported before: their clients take 50 MB and more, and most processes (those that
+    parse and chunk, the dispatcher, a worker's parent) never use them.
+
     Raises:
         MisconfiguredError: An address that is needed is not set.
     """
-    embedder = build_embedder(settings)
+    model = embedding_model(settings)
+    settings.require("qdrant_url")
+    embedder = on_demand(lambda: build_embedder(settings))
     engine = open_engine(settings.require("database_url"), pool_size=settings.pool_size)
-    index = build_index(settings, embedder.model)
+    index = on_demand(lambda: build_index(settings, model))
     return StageContext(
         ledger=PostgresLedger(engine, max_attempts=settings.max_attempts),
         index=index,
@@ -35,7 +41,7 @@ def build_context(settings: Settings) -> StageContext:
         budget=chunk_budget(settings),
         versions=versions(settings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
-        reconcile=reconcile_context(settings, engine, index, embedder.model),
+        reconcile=reconcile_context(settings, engine, index, model),
     )
 
 

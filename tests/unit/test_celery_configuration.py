@@ -24,27 +24,53 @@ UNLISTED = {"redis_backend_health_check_interval"}
 # --- values
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("task_acks_late", True),
-        ("task_reject_on_worker_lost", False),
-        ("worker_prefetch_multiplier", 1),
-        ("worker_cancel_long_running_tasks_on_connection_loss", False),
-        ("broker_connection_retry_on_startup", True),
-        ("broker_connection_max_retries", None),
-        ("accept_content", ("json",)),
-        ("task_serializer", "json"),
-        ("result_serializer", "json"),
-        ("task_ignore_result", False),
-        ("task_always_eager", False),
-        ("worker_hijack_root_logger", False),
-        ("enable_utc", True),
-        ("timezone", "UTC"),
-    ],
-)
-def test_a_value_that_durability_hangs_on_is_in_effect(celery_app: Celery, setting: str, value: object) -> None:
-    assert celery_app.conf[setting] == value
+#: What must be in effect, ours or Celery's default, and what goes wrong without it.
+SETTINGS: dict[str, tuple[object, str]] = {
+    "task_acks_late": (True, "a shutdown would drop the messages that a worker has fetched and not begun"),
+    "task_acks_on_failure_or_timeout": (True, "on Redis a failed message would stay unacknowledged and take a slot"),
+    "task_reject_on_worker_lost": (False, "a document that kills its process would come back for ever (celery#9082)"),
+    "task_always_eager": (False, "a producer would do the workers' work"),
+    "task_ignore_result": (False, "the status API could not show what Celery believes"),
+    "task_publish_retry": (True, "one lost connection would give a slice back to the ledger"),
+    "task_serializer": ("json", "a message could run code"),
+    "result_serializer": ("json", "a result could run code"),
+    "accept_content": (("json",), "a message could run code"),
+    "worker_prefetch_multiplier": (1, "slices would wait in one worker while others are idle, and be sent again"),
+    "worker_disable_prefetch": (False, "5.6 takes no messages after a reconnection with it (fixed by celery#10345)"),
+    "worker_deduplicate_successful_tasks": (False, "a result in Redis would decide what the ledger decides"),
+    "worker_cancel_long_running_tasks_on_connection_loss": (False, "a worker exits when Redis is away (celery#9250)"),
+    "worker_enable_soft_shutdown_on_idle": (True, "what an idle worker has fetched would wait for its lease"),
+    "worker_hijack_root_logger": (False, "records would not be the one JSON a line that operators parse"),
+    "broker_connection_retry_on_startup": (True, "a worker that starts before Redis would exit"),
+    "broker_connection_max_retries": (None, "a worker would exit after 100 tries while Redis is away"),
+    "result_backend_always_retry": (False, "a worker's main process would wait for results and take no messages"),
+    "enable_utc": (True, "times of beat and of messages would depend on the machine"),
+    "timezone": ("UTC", "times of beat and of messages would depend on the machine"),
+}
+#: The same for what kombu's Redis transport is told.
+TRANSPORT: dict[str, tuple[object, str]] = {
+    "retry_on_timeout": (False, "a publication that timed out is sent twice"),
+    "socket_keepalive": (True, "a worker would wait on a dead connection"),
+    "unacked_restore_interval": (5, "what a dead worker had fetched comes back after a minute and more"),
+    "unacked_restore_throttle": (1, "what a dead worker had fetched comes back after a minute and more"),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_value_that_durability_hangs_on_is_in_effect(celery_app: Celery, setting: str) -> None:
+    value, reason = SETTINGS[setting]
+    assert celery_app.conf[setting] == value, f"without {setting} = {value!r} {reason}"
+
+
+@pytest.mark.parametrize("option", TRANSPORT)
+def test_the_transport_is_told_what_durability_hangs_on(celery_app: Celery, option: str) -> None:
+    value, reason = TRANSPORT[option]
+    assert celery_app.conf.broker_transport_options.get(option) == value, f"without {option} = {value!r} {reason}"
+    assert option in Channel.from_transport_options, f"kombu {version('kombu')} does not read {option}: {reason}"
+
+
+def test_no_key_has_a_prefix_because_kombu_gives_it_to_some_commands_only(celery_app: Celery) -> None:
+    assert "global_keyprefix" not in celery_app.conf.broker_transport_options
 
 
 def test_messages_and_results_are_in_different_databases(celery_app: Celery) -> None:
@@ -103,10 +129,29 @@ def test_kombu_knows_every_transport_option_for_the_same_reason(celery_app: Cele
     assert set(celery_app.conf.broker_transport_options) <= set(Channel.from_transport_options)
 
 
-def test_celery_and_kombu_are_the_versions_whose_faults_we_know() -> None:
-    assert (version("celery"), version("kombu")) == ("5.6.3", "5.7.0")
+#: Each pin, how it is written in pyproject.toml, and what another version does.
+PINS = {
+    "celery": (
+        "5.6.3",
+        "celery[redis]",
+        "5.7.0 exits when Redis is restarted under a worker that holds a message (since celery#10242)",
+    ),
+    "kombu": (
+        "5.7.0",
+        "kombu",
+        "before 5.4 workers took no messages after a lost connection (celery#8030, celery#9054); others are not proven",
+    ),
+}
+
+
+@pytest.mark.parametrize("package", PINS)
+def test_celery_and_kombu_are_the_versions_whose_faults_we_know(package: str) -> None:
+    pinned, requirement, fault = PINS[package]
+    found = version(package)
+    gate = "tests/e2e/test_recovery.py::test_redis_may_lose_everything_while_workers_are_busy"
+    assert found == pinned, f"{package} {found} is installed, not {pinned}: {fault}. Before you change it, run {gate}"
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert {"celery[redis]==5.6.3", "kombu==5.7.0"} <= set(dependencies)
+    assert f"{requirement}=={pinned}" in dependencies, f"{package} is not pinned to {pinned}: {fault}"
 
 
 # --- the files
