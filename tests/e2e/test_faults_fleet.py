@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -87,7 +88,9 @@ def test_a_worker_that_cannot_finish_in_time_ends_and_another_takes_over(arena: 
     worker = arena.fleet.worker("hanging", app=APP, **{DRAIN: "1"})
     arena.accept({"hanging.py": function("hanging", 2)})
     wait_until(lambda: is_embedding(arena), "it waits for the provider")
+    told = time.monotonic()
     end(worker)
+    assert time.monotonic() - told < arena.provider.latency / 2, "it waited for its task, not for its soft shutdown"
     assert (_only_slice(arena), "embed") not in stages_of(worker)
     arena.provider.latency = LATENCY
     arena.fleet.worker("successor-of-hanging")

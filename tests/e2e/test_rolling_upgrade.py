@@ -143,13 +143,14 @@ def _pass_on_to_older(arena: Arena, old: Member, new: Member) -> None:
 
 
 def _replace_dispatcher_and_producers(arena: Arena, newer: Fleet, old: Member, new: Member, place: Path) -> None:
-    """Messages and slices of the next release come to the old worker: they are left to the new one."""
+    """Links and slices of the next release come to the old worker: they are left to the new one."""
     newer.dispatcher()
-    takes(arena, old, *CPU, *IO)
-    takes(arena, new)
+    takes(arena, old, *IO)
+    takes(arena, new, *CPU)
     arena.accept_each(batch("sent", 2))
     wait_until(lambda: _has_said(old, "newer version sent this message"), "the old worker has met a newer message")
-    takes(arena, new, *CPU, *IO)
+    for worker in (old, new):
+        takes(arena, worker, *CPU, *IO)
     arena.wait_until_done()
     files = batch("planned", 3)
     for path, content in files.items():
