@@ -63,6 +63,8 @@ def test_a_worker_shows_its_heartbeats_and_beat_its_messages(
     assert application.app.main == "mobius"
     path = tmp_path / "alive"
     monkeypatch.setenv("MOBIUS_LIVENESS_FILE", str(path))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://")
+    monkeypatch.setattr(application, "await_schema", lambda _url: None)
     monkeypatch.setattr(work, "receivers", [])
     work.send(sender=None)
     assert not path.exists()
