@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from functools import cache
 from itertools import accumulate
 from resource import RUSAGE_SELF, getrusage
 
@@ -95,16 +94,12 @@ def _peak() -> int:
 
 
 def _resident_bytes() -> int:
-    return int(os.pread(_statm(os.getpid()), _STATM_BYTES, 0).split()[1]) * _PAGE_BYTES
-
-
-@cache
-def _statm(_process: int) -> int:
-    """Return the descriptor of a process's own account of its memory: to open it for every file takes twice as long.
-
-    A forked process has an account of its own.
-    """
-    return os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)
+    # Twice as fast as a file object, and read for every file.
+    statm = os.open(_STATM, os.O_RDONLY)
+    try:
+        return int(os.read(statm, _STATM_BYTES).split()[1]) * _PAGE_BYTES
+    finally:
+        os.close(statm)
 
 
 def nests_deeper(data: bytes, limit: int) -> bool:

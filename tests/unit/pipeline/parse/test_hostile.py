@@ -81,22 +81,6 @@ print(any(growth.is_too_much() for _ in range(CALLS_A_LOOK)))
     assert run("-c", code).stdout.split() == ["False", "True"]
 
 
-def test_a_forked_process_sees_its_own_growth() -> None:
-    code = """
-import os
-from pipeline.parse.limits import CALLS_A_LOOK, Growth
-Growth()
-if os.fork():
-    os.wait()
-else:
-    growth = Growth(40_000_000)
-    more = bytes([1]) * 80_000_000
-    print(any(growth.is_too_much() for _ in range(CALLS_A_LOOK)), flush=True)
-    os._exit(0)
-"""
-    assert run("-c", code).stdout.split() == ["True"]
-
-
 def test_nul_bytes_do_not_reach_a_grammar() -> None:
     # UTF-16 may hold them. The grammar of Bash takes 1 GB and ten seconds for 50,000.
     outline = parse(("\ufeff" + "\0" * 50_000 + "\nf() {\n  true\n}\n").encode("utf-16-le"), "bash")
