@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300.0, help="how long faults strike")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="draws everything")
     parser.add_argument("--files", type=int, default=2_000, help="files of the tree")
-    parser.add_argument("--gap", type=float, default=2.5, help="seconds between two faults of the storm at most")
+    parser.add_argument("--gap", type=float, default=1.0, help="seconds between two faults of the storm at most")
     parser.add_argument("--only", action="append", choices=KINDS, help="only this kind of fault; may be repeated")
     parser.add_argument("--json", type=Path, help="file to write the result to as JSON as well")
     given = parser.parse_args()

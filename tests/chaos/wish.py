@@ -27,7 +27,7 @@ class Wish:
     storm: Sequence[str] = tuple(KINDS)
     settings: dict[str, str] = field(default_factory=dict)
     edits: int = 12
-    gap: float = 2.5
+    gap: float = 1.0
     least: int = 0
     rest: float = 300.0
     bound: float | None = None

@@ -167,6 +167,7 @@ def test_a_half_made_index_is_completed(connect, sidecar_url):
         "kind",
         "document",
         "generation",
+        "traits",
     }
     assert schema["tenant"].params.is_tenant is True
     client.delete_collection(index.collection)

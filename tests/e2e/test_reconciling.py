@@ -122,7 +122,7 @@ NOTHING = {"missing": 0, "orphan": 0, "stale": 0}
 @pytest.fixture
 def slow_provider(filled: Desk) -> Iterator[None]:
     """A provider that takes its time, so that a run of several slices lasts for many reconciliations."""
-    filled.provider.latency = 1.0
+    filled.provider.latency = 3.0
     yield
     filled.provider.latency = 0.0
 
@@ -144,6 +144,7 @@ def test_drift_planted_while_a_run_ingests_is_all_found_and_all_mended_and_nothi
     mended = reconcile(filled, "--repair")
     after = reconcile(filled)
     assert is_at_work(filled), "all of that was beside a run"
+    filled.provider.latency = 0.0
 
     assert drifted(quiet) == NOTHING
     assert drifted(found) == planted

@@ -50,8 +50,10 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def app(bench: FakeBench, redis: RedisServer, quiet: None) -> Iterator[IngestApp]:
+def app(bench: FakeBench, redis: RedisServer, quiet: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[IngestApp]:
     """The product's application over that ledger; whatever is sent waits in a Redis."""
+    # What the real workers do at their start, with a real database; another test may have imported them.
+    monkeypatch.setattr(signals.worker_init, "receivers", [])
     assert tasks.ingest, "its tasks are shared with every application"
     made = IngestApp("ghosts", broker=redis.url, build_context=lambda: bench.context, set_as_current=False)
     made.conf.update(task_ignore_result=True, task_acks_late=True, worker_prefetch_multiplier=1)

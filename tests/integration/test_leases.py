@@ -18,7 +18,7 @@ def test_nobody_takes_a_slice_over_while_a_commit_of_it_is_under_way(bench: Benc
     claim = bench.claim_at(Stage.UPSERT)
     bench.expire(claim)
     plans = [DocumentPlan(DocumentRef(bench.document("a.txt"), "a.txt", "text", 1, None))]
-    commit = threading.Thread(target=bench.ledger.commit_chunks, args=(claim, plans, bench.embedder.model, "versions"))
+    commit = threading.Thread(target=bench.ledger.commit_chunks, args=(claim, plans, bench.embedder.model))
     sweep = threading.Thread(target=bench.ledger.sweep, args=(60.0,))
     with bench.engine.begin() as holder:
         holder.execute(text("SELECT 1 FROM documents FOR UPDATE"))

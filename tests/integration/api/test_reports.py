@@ -108,7 +108,7 @@ def test_search_leaves_out_files_with_a_trait_or_finds_only_those(desk: ApiDesk)
     assert paths(exclude="test,vendored") == paths(exclude=["test", "vendored"]) == {"a.py"}
     assert paths(only="test") == {"test_a.py"}
     assert paths(only="test,vendored", exclude="vendored") == {"test_a.py"}
-    refused = desk.get("/api/v1/projects/project/search?q=one&exclude=tests")
+    refused = desk.get("/api/v1/projects/project/search", q="one", exclude="tests")
     assert problem(refused) == (422, "InvalidRequest")
     assert "name some of generated" in refused.json()["error"]["message"]
 
