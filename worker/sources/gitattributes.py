@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 
 from pipeline.traits import NOTHING_DECLARED, Declared, Trait
-from worker.sources.gitignore import Rules, expression_for, read_bounded, read_quietly, repository_around
+from worker.sources.gitignore import Layers, Rules, expression_for, read_bounded, read_quietly, repository_around
 from worker.sources.wildmatch import MalformedGlob
 
 ATTRIBUTES_FILE = ".gitattributes"
@@ -53,19 +53,10 @@ class AttributeRules:
     by_trait: tuple[tuple[Trait, Rules[_Claim]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """All rules that hold in one directory: for each attributes file, deepest first, the way from it to here."""
+class Attributes(Layers[AttributeRules]):
+    """What the attributes files around a directory declare of its files."""
 
-    layers: tuple[tuple[AttributeRules, bytes], ...] = ()
-
-    def below(self, name: bytes) -> Attributes:
-        """Return the rules as seen from a subdirectory, before its own attributes file."""
-        return Attributes(tuple((rules, way + name + b"/") for rules, way in self.layers)) if self.layers else self
-
-    def under(self, rules: AttributeRules | None) -> Attributes:
-        """Return these rules with those of the directory's own attributes file before them."""
-        return self if rules is None else Attributes(((rules, b""), *self.layers))
+    __slots__ = ()
 
     def of(self, name: bytes) -> Declared:
         """Return what is declared of a file in the directory."""

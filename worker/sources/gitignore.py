@@ -13,7 +13,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from pipeline.errors import TooLarge
 from pipeline.policy import MAX_PATH_BYTES
@@ -27,6 +27,7 @@ MAX_IGNORE_BYTES = 256 * 1024
 
 
 V = TypeVar("V")
+L = TypeVar("L")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,21 @@ class Rules(Generic[V]):
 
 
 @dataclass(frozen=True, slots=True)
+class Layers(Generic[L]):
+    """All rules that hold in one directory: for each file of rules, deepest first, the way from it to here."""
+
+    layers: tuple[tuple[L, bytes], ...] = ()
+
+    def below(self, name: bytes) -> Self:
+        """Return the rules as seen from a subdirectory, before its own file of rules."""
+        return type(self)(tuple((rules, way + name + b"/") for rules, way in self.layers)) if self.layers else self
+
+    def under(self, rules: L | None) -> Self:
+        """Return these rules with those of the directory's own file before them."""
+        return self if rules is None else type(self)(((rules, b""), *self.layers))
+
+
+@dataclass(frozen=True, slots=True)
 class IgnoreRules:
     """The rules of one ignore file."""
 
@@ -65,19 +81,10 @@ class IgnoreRules:
         return None if rules is None else rules.verdict(name + b"\0" + path)
 
 
-@dataclass(frozen=True, slots=True)
-class Ignores:
-    """All rules that hold in one directory: for each ignore file, deepest first, the way from it to here."""
+class Ignores(Layers[IgnoreRules]):
+    """What the ignore files around a directory say of its entries."""
 
-    layers: tuple[tuple[IgnoreRules, bytes], ...] = ()
-
-    def below(self, name: bytes) -> Ignores:
-        """Return the rules as seen from a subdirectory, before its own ignore file."""
-        return Ignores(tuple((rules, way + name + b"/") for rules, way in self.layers)) if self.layers else self
-
-    def under(self, rules: IgnoreRules | None) -> Ignores:
-        """Return these rules with those of the directory's own ignore file before them."""
-        return self if rules is None else Ignores(((rules, b""), *self.layers))
+    __slots__ = ()
 
     def ignores(self, name: bytes, *, is_directory: bool) -> bool:
         """Return whether an entry of the directory is ignored."""
