@@ -127,15 +127,20 @@ def test_all_workers_killed_at_once_cost_at_most_the_calls_in_flight(arena: Aren
     assert arena.bought_again("killed") <= len(workers)
 
 
+def tick(arena: Arena) -> None:
+    """Ask for a sweep, as beat does."""
+    beat = Celery("beat", broker=f"{arena.redis.url}/0", set_as_current=False)
+    beat.send_task(SWEEP, queue=CONTROL, expires=15.0)
+    beat.close()
+
+
 def test_a_killed_dispatcher_is_stood_in_for_by_a_tick_of_beat(arena: Arena) -> None:
     arena.fleet.worker("ticked")
     dispatchers = [member for member in arena.fleet.members if "dispatcher" in member.name]
     for dispatcher in dispatchers:
         dispatcher.kill()
     arena.accept_each(batch("ticked", 3))
-    beat = Celery("beat", broker=f"{arena.redis.url}/0", set_as_current=False)
-    beat.send_task(SWEEP, queue=CONTROL, expires=15.0)
-    beat.close()
+    tick(arena)
     arena.wait_until_done()
     assert arena.violations() == []
     for dispatcher in dispatchers:
@@ -181,9 +186,7 @@ def test_workers_whose_clocks_are_wrong_by_ten_minutes_work_as_any(arena: Arena)
     limits = {f"MOBIUS_{kind}_TIME_LIMIT": "60" for kind in ("CPU", "IO", "RECONCILE")}
     workers = [arena.fleet.worker(f"clock{shift}", app=APP, **limits, **{CLOCK: shift}) for shift in ("-600", "+600")]
     arena.accept_each(batch("clock", 8))
-    beat = Celery("beat", broker=f"{arena.redis.url}/0", set_as_current=False)
-    beat.send_task(SWEEP, queue=CONTROL, expires=15.0)
-    beat.close()
+    tick(arena)
     arena.wait_until_done()
     assert arena.violations() == []
     finished = stages_of(*workers)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from harness.bench import Bench
+from harness.servers import RedisServer
 
 
 @pytest.fixture
@@ -15,6 +17,15 @@ def bench(database_url: str) -> Iterator[Bench]:
     made = Bench(database_url)
     yield made
     made.close()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture

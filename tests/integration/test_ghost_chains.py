@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import structlog
@@ -23,14 +22,6 @@ from tasks.workflow import dispatch, sweep
 #: Each is sent three times, so that a thousand messages are sent again.
 SLICES, TIMES = 500, 3
 STAGES = tuple(stage.value for stage in Stage)
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis")
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_it_is_made_at_the_first_use_and_once() -> None:
     embedder = on_demand(make)
     assert made == []
     assert embedder.model is embedder.model
-    embedder.calls.append(())  # type: ignore[arg-type]
+    embedder.calls.append(())
     assert len(made) == 1
     assert made[0].calls == [()]
 

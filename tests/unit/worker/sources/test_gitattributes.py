@@ -105,9 +105,9 @@ def test_what_is_declared_decides_what_is_skipped_by_name_and_by_content(tree: P
         items = {item.path: item for item in source.walk()}
         ours = items["vendor/ours.py"]
         assert isinstance(ours, Found)
-        assert source.read(ours.path, ours.declared).data  # type: ignore[union-attr]  it is no Skip
-        assert source.read(ours.path).reason is SkipReason.GENERATED  # type: ignore[union-attr]  nothing is declared
-    assert items["made.py"].reason is SkipReason.GENERATED  # type: ignore[union-attr]  it is one
+        assert source.read(ours.path, ours.declared).data
+        assert source.read(ours.path).reason is SkipReason.GENERATED
+    assert items["made.py"].reason is SkipReason.GENERATED
 
 
 def test_an_attributes_file_that_is_too_large_is_shown_and_not_applied(tree: Path, plant: Plant, walk: WalkOf) -> None:
