@@ -20,6 +20,9 @@ SECONDS ?=
 SEED ?=
 CHAOS_ARGS ?=
 
+# Hundreds of processes start below; where this is set, as in many images, each of them compiles our sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup ingest test chaos lint bench bench-chunk bench-files bench-search bench-backlog format docs lock up down status purge clean
 
 help: ## List the commands
@@ -49,8 +52,8 @@ test: setup lint ## Lint, types, and all tests on real services
 ifeq ($(strip $(PYTEST_ARGS)),)
 	@echo "==> running all tests; they start their own services and end them"
 	@rm -rf .coverage.d
-# Most tests wait for processes, so two cores carry four at once; a file's tests stay together, for they share services.
-	@$(BIN)/coverage run -m pytest --quiet --numprocesses 4 --dist loadfile
+# Most tests wait for processes, so two cores carry three at once; a file's tests stay together, for they share services.
+	@$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	@echo "==> branch coverage, subprocesses included; modules below the bound, if any:"
 	@$(BIN)/coverage report | awk 'NR == 1 || /^TOTAL/ || $$NF + 0 < 85'

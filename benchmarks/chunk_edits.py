@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from zlib import crc32
 
+from tree_sitter import Parser
+
+from benchmarks.chunk_sources import Source
 from benchmarks.chunk_truth import Truth
+from pipeline.parse.languages import grammar_of
 from pipeline.types import Chunk
 
 #: Below that many bytes a file has too few chunks for a share of them to say anything.
 MIN_BYTES = 12_000
 STATEMENTS = 5
+#: A corpus is edited so often, as far as MOST_EDITS of one file allow: each file as often as the next.
+ENOUGH_EDITS = 200
+MOST_EDITS = 8
+#: Where five statements are a syntax error, as among the fields of a struct, another place is taken, so often.
+_TRIES = 5
 
 _TEMPLATES = {
     "python": "audit_{n} = record(state, {n})",
@@ -41,20 +50,21 @@ class Edits:
     kept: list[float] = field(default_factory=list)
     bought: list[int] = field(default_factory=list)
 
-    def add(self, path: str, text: bytes, truth: Truth, language: str, cut: Cutter) -> None:
-        """Make one edit in a file that is large enough and has a function to edit."""
-        place = _place(path, text, truth) if len(text) >= MIN_BYTES else None
-        if place is None:
+    def add(self, source: Source, truth: Truth, cut: Cutter, times: int = 1) -> None:
+        """Make so many edits, one at a time, in a file that is large enough and has a function to edit."""
+        text = source.text
+        if len(text) < MIN_BYTES:
             return
-        edited = text[:place] + _insertion(text, place, language) + text[place:]
-        before, after = cut(text), cut(edited)
-        others = [text[c.start : c.end] for c in before if not c.start <= place < c.end]
-        if not others:
-            return
-        left = Counter(edited[c.start : c.end] for c in after)
-        kept = sum((Counter(others) & left).values())
-        self.kept.append(kept / len(others))
-        self.bought.append(len({c.embed_hash for c in after} - {c.embed_hash for c in before}))
+        before = cut(text)
+        for place, edited in _edited(source, truth, times):
+            others = [text[c.start : c.end] for c in before if not c.start <= place < c.end]
+            if not others:
+                continue
+            after = cut(edited)
+            left = Counter(edited[c.start : c.end] for c in after)
+            kept = sum((Counter(others) & left).values())
+            self.kept.append(kept / len(others))
+            self.bought.append(len({c.embed_hash for c in after} - {c.embed_hash for c in before}))
 
     def figures(self) -> Mapping[str, float | int]:
         """Return the figures by name; empty where nothing could be edited."""
@@ -62,7 +72,7 @@ class Edits:
             return {}
         kept = sorted(self.kept)
         return {
-            "edited_files": len(kept),
+            "edits": len(kept),
             "stability_mean": round(fmean(kept), 5),
             "stability_p10": round(kept[len(kept) // 10], 5),
             "untouched_files": round(sum(share == 1 for share in kept) / len(kept), 4),
@@ -70,8 +80,29 @@ class Edits:
         }
 
 
-def _place(path: str, text: bytes, truth: Truth) -> int | None:
-    """Return the start of a line inside a function: that of one of its statements, the same in every run."""
+def edits_per_file(sources: Iterable[Source]) -> int:
+    """Return how often to edit each file of a corpus."""
+    large = sum(len(source.text) >= MIN_BYTES for source in sources)
+    return max(1, min(MOST_EDITS, -(-ENOUGH_EDITS // max(large, 1))))
+
+
+def _edited(source: Source, truth: Truth, times: int) -> Iterator[tuple[int, bytes]]:
+    """Yield places inside functions, the starts of lines, and the text with five statements there: always the same."""
+    grammar = grammar_of(source.language)
+    assert grammar is not None  # noqa: S101  sources have one
+    text, lines, rng = source.text, _lines_in_functions(source.text, truth), random.Random(crc32(source.path.encode()))
+    was_sound = not Parser(grammar).parse(text).root_node.has_error
+    for _ in range(times if lines else 0):
+        for _ in range(_TRIES):
+            place = rng.choice(lines)
+            edited = text[:place] + _insertion(text, place, source.language) + text[place:]
+            if not (was_sound and Parser(grammar).parse(edited).root_node.has_error):
+                yield place, edited
+                break
+
+
+def _lines_in_functions(text: bytes, truth: Truth) -> list[int]:
+    """Return the starts of the lines inside functions that begin with a statement."""
     lines = []
     for function in truth.functions:
         for start, _ in truth.statements:
@@ -79,7 +110,7 @@ def _place(path: str, text: bytes, truth: Truth) -> int | None:
                 line = text.rfind(b"\n", 0, start) + 1
                 if line > function[0] and not text[line:start].strip():
                     lines.append(line)
-    return random.Random(crc32(path.encode())).choice(lines) if lines else None
+    return lines
 
 
 def _insertion(text: bytes, place: int, language: str) -> bytes:

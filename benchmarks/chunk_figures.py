@@ -30,6 +30,7 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     fills: list[float] = field(default_factory=list)
+    fills_of_cut_files: list[float] = field(default_factory=list)
     largest_bytes: int = 0
     largest_tokens: int = 0
 
@@ -55,6 +56,8 @@ class Tally:
             # A file that is smaller than that is a small chunk, whoever cuts it.
             self.counts["tiny files"] += size < TINY * cap and len(chunks) == 1
             self.fills.append(size / cap)
+            if len(text) > cap:
+                self.fills_of_cut_files.append(size / cap)
 
     def _add_cuts(self, path: str, text: bytes, chunks: Sequence[Chunk], truth: Truth, cap: int) -> None:
         cuts = [c.start for c in chunks[1:]]
@@ -64,7 +67,9 @@ class Tally:
         self.counts["functions"] += len(fitting)
         self.counts["whole functions"] += sum(not is_cut(span, cuts) for span in fitting)
         self.counts["leads"] += len(truth.leads)
-        self.counts["torn"] += sum(is_cut((start, end + 1), cuts) for start, end in truth.leads)
+        torn = [lead for lead in truth.leads if is_cut((lead.start, lead.code + 1), cuts)]
+        self.counts["torn"] += len(torn)
+        self.counts["torn unforced"] += sum(not lead.is_forced(cap) for lead in torn)
         clean = sum(_is_clean(text, c, truth) for c in chunks)
         self.counts["clean"] += clean
         self.counts["forced"] += forced_chunks(text, truth, cap)
@@ -75,7 +80,7 @@ class Tally:
     def figures(self) -> Mapping[str, float | int]:
         """Return the figures by name; shares are between 0 and 1."""
         n = self.counts
-        fills = sorted(self.fills) or [0.0]
+        fills, fills_of_cut_files = sorted(self.fills) or [0.0], sorted(self.fills_of_cut_files) or [0.0]
         return {
             "files": n["files"],
             "mb": round(n["bytes"] / 1e6, 3),
@@ -91,10 +96,13 @@ class Tally:
             "statement_ends_without_tables": _share(n["clean without tables"], n["chunks without tables"]),
             "achievable_statement_ends": _share(n["chunks"] - n["forced"], n["chunks"]),
             "torn": _share(n["torn"], n["leads"], empty=0.0),
+            "torn_unforced": _share(n["torn unforced"], n["leads"], empty=0.0),
             "tiny": _share(n["tiny"], n["chunks"], empty=0.0),
             "tiny_without_tiny_files": _share(n["tiny"] - n["tiny files"], n["chunks"], empty=0.0),
             "mean_fill": round(fmean(fills), 4),
             "p10_fill": round(fills[len(fills) // 10], 4),
+            "mean_fill_of_cut_files": round(fmean(fills_of_cut_files), 4),
+            "p10_fill_of_cut_files": round(fills_of_cut_files[len(fills_of_cut_files) // 10], 4),
         }
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import random
 import re
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 from benchmarks.chunk_truth import TYPES
 from benchmarks.corpus import LEFT_OUT, standard_library
@@ -57,10 +58,21 @@ def installed_sources() -> list[Source]:
     return [source for language in sorted(taken) for source in taken[language]]
 
 
-def written_sources(root: Path) -> list[Source]:
+def written_sources(root: Path, *, with_tests: bool = True) -> list[Source]:
     """Return the files below a directory that a person wrote: none that is generated or minified."""
     found = sources_in(root, frozenset({"node_modules"}))
-    return [source for source in found if not traits_of(source.path, source.text) & _NOT_WRITTEN]
+    left_out = _NOT_WRITTEN if with_tests else _NOT_WRITTEN | {Trait.TEST}
+    return [source for source in found if not traits_of(source.path, source.text) & left_out]
+
+
+def sampled(sources: Sequence[Source], most_bytes: int) -> list[Source]:
+    """Return as many files as have so many bytes together, whichever a hash of their paths puts first."""
+    sample, size = [], 0
+    for source in sorted(sources, key=lambda source: crc32(source.path.encode())):
+        size += len(source.text)
+        if size <= most_bytes:
+            sample.append(source)
+    return sample
 
 
 def made_sources() -> list[Source]:

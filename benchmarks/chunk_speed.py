@@ -35,14 +35,19 @@ def speeds(sources: Sequence[Source], budget: ChunkBudget) -> Mapping[str, float
         return Parser(grammar).parse(source.text)
 
     def cuts(source: Source) -> object:
-        return chunk_ends(source.text, parse(source.text, source.language, with_facts=False), budget)
+        return chunk_ends(
+            source.text, parse(source.text, source.language, with_facts=False, leaf_bytes=budget.leaf_bytes), budget
+        )
 
     def everything(source: Source) -> object:
-        return chunk(DOCUMENT, source.text, parse(source.text, source.language), budget)
+        return chunk(DOCUMENT, source.text, parse(source.text, source.language, leaf_bytes=budget.leaf_bytes), budget)
 
     alone, without_metadata, complete = _best_seconds((parse_only, cuts, everything), sources)
     size = sum(len(source.text) for source in sources) / 1e6
-    chunks = sum(len(chunk_ends(each.text, parse(each.text, each.language), budget)) for each in sources)
+    chunks = sum(
+        len(chunk_ends(each.text, parse(each.text, each.language, leaf_bytes=budget.leaf_bytes), budget))
+        for each in sources
+    )
     return {
         "parse_only_mb_per_s": round(size / alone, 2),
         "mb_per_s": round(size / complete, 2),
@@ -53,21 +58,19 @@ def speeds(sources: Sequence[Source], budget: ChunkBudget) -> Mapping[str, float
 
 
 def _best_seconds(works: Sequence[_Work], sources: Sequence[Source]) -> list[float]:
-    """Return what each work takes for all sources, in its best round.
+    """Return what each work takes for all sources, each in its best round.
 
     They take turns at every source, because machines change their speed; the first round warms up. Garbage is
     collected when the interpreter thinks fit, which is at the cost of those that make it.
     """
-    best = [float("inf")] * len(works)
+    best = [[float("inf")] * len(works) for _ in sources]
     for _ in range(_ROUNDS):
-        seconds = [0.0] * len(works)
-        for source in sources:
+        for source, times in zip(sources, best, strict=True):
             for i, work in enumerate(works):
                 began = time.process_time()
                 work(source)
-                seconds[i] += time.process_time() - began
-        best = list(map(min, best, seconds))
-    return best
+                times[i] = min(times[i], time.process_time() - began)
+    return [sum(times) for times in zip(*best, strict=True)] or [0.0] * len(works)
 
 
 def large_file(megabytes: int) -> Mapping[str, float]:
@@ -87,7 +90,8 @@ def _measure_large(megabytes: int) -> Mapping[str, float]:
             size += len(pieces[-1])
     text = b"".join(pieces)[: megabytes * 1_000_000].decode(errors="ignore").encode()
     began = time.process_time()
-    chunks = chunk(DOCUMENT, text, parse(text, "python"), ChunkBudget()).chunks
+    budget = ChunkBudget()
+    chunks = chunk(DOCUMENT, text, parse(text, "python", leaf_bytes=budget.leaf_bytes), budget).chunks
     seconds = time.process_time() - began
     # Not ``ru_maxrss``: a new process inherits that of the one that started it.
     status = Path("/proc/self/status").read_text()

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from tree_sitter import Language, Parser, Query, QueryCursor
 
@@ -148,13 +149,25 @@ TYPES: Mapping[str, Types] = {
 }
 
 
+class Lead(NamedTuple):
+    """Comments and decorators from ``start`` to the ``code`` of their definition, which goes on to ``end``."""
+
+    start: int
+    code: int
+    end: int
+
+    def is_forced(self, cap: int) -> bool:
+        """Tell whether some cut has to part the two: they do not fit together, and what fits has to stay whole."""
+        return self.code - self.start > cap or self.end - self.code <= cap < self.end - self.start
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Where a file may be cut well. ``leads`` are the spans from a comment or decorator to its definition's code."""
+    """Where a file may be cut well."""
 
     statements: tuple[Span, ...]
     functions: tuple[Span, ...]
-    leads: tuple[Span, ...]
+    leads: tuple[Lead, ...]
     starts: frozenset[int]
     ends: frozenset[int]
 
@@ -205,9 +218,10 @@ def _bare(text: bytes, start: int, end: int) -> Span:
     return start, end
 
 
-def _leads(text: bytes, spans: Mapping[str, list[Span]]) -> tuple[Span, ...]:
-    """Return one span for each run of comments and decorators, from its start to the code of its definition."""
-    targets = {start for start, _ in spans.get("definition", ())}
+def _leads(text: bytes, spans: Mapping[str, list[Span]]) -> tuple[Lead, ...]:
+    """Return one lead for each run of comments and decorators."""
+    definitions = spans.get("definition", [])
+    targets = {start for start, _ in definitions}
     decorators = spans.get("decorator", [])
     targets |= {start for start, _ in decorators}
     leads: dict[int, int] = {}
@@ -217,7 +231,16 @@ def _leads(text: bytes, spans: Mapping[str, list[Span]]) -> tuple[Span, ...]:
             leads[start] = leads.pop(following)
         elif following in targets or (start, end) in decorators:
             leads[start] = following
-    return tuple(sorted(leads.items()))
+    ends = dict(definitions)  # of those that start at one byte the last one is the longest
+    return tuple(
+        Lead(start, code, ends.get(code) or _end_around(code, definitions)) for start, code in sorted(leads.items())
+    )
+
+
+def _end_around(offset: int, definitions: Iterable[Span]) -> int:
+    """Return where the smallest definition around an offset ends, as where its code is behind its annotations."""
+    around = [(end - start, end) for start, end in definitions if start < offset < end]
+    return min(around, default=(0, offset))[1]
 
 
 def _following(text: bytes, start: int, end: int, *, is_comment: bool) -> int:

@@ -1,6 +1,7 @@
 """Measure the chunks of many files against what their grammars say, and print every figure that chunking is judged by.
 
 python -m benchmarks.chunks [--dir DIR] [--max-bytes 2000] [--target-bytes N] [--packing balanced] [--json FILE]
+                            [--without-tests] [--most-bytes N]
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import chunk_sources, report
-from benchmarks.chunk_edits import Edits
+from benchmarks.chunk_edits import Edits, edits_per_file
 from benchmarks.chunk_figures import DOCUMENT, Tally
 from benchmarks.chunk_speed import large_file, speeds
 from benchmarks.chunk_truth import truth_of
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     given = _arguments().parse_args(argv)
     budget = ChunkBudget(given.max_bytes, given.target_bytes or given.max_bytes, Packing(given.packing))
-    corpora = _corpora(given.dir)
+    corpora = _written(given) if given.dir else _corpora()
     results = {name: _measured(sources, budget) for name, sources in corpora.items()}
     large = {} if given.dir else {f"{size} MB": dict(large_file(size)) for size in (5, 10)}
     print(report.table(("figure", *results), _rows(results)))
@@ -40,9 +41,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     report.write_json({**about, "packing": budget.packing, "corpora": results, "large": large}, given.json)
 
 
-def _corpora(root: Path | None) -> Mapping[str, list[chunk_sources.Source]]:
-    if root is not None:
-        return chunk_sources.by_language(chunk_sources.written_sources(root))
+def _written(given: argparse.Namespace) -> Mapping[str, list[chunk_sources.Source]]:
+    found = chunk_sources.by_language(chunk_sources.written_sources(given.dir, with_tests=not given.without_tests))
+    if given.most_bytes is None:
+        return found
+    return {language: chunk_sources.sampled(sources, given.most_bytes) for language, sources in found.items()}
+
+
+def _corpora() -> Mapping[str, list[chunk_sources.Source]]:
     installed = chunk_sources.by_language(chunk_sources.installed_sources())
     made = chunk_sources.by_language(chunk_sources.made_sources())
     return {
@@ -53,15 +59,15 @@ def _corpora(root: Path | None) -> Mapping[str, list[chunk_sources.Source]]:
 
 
 def _measured(sources: Sequence[chunk_sources.Source], budget: ChunkBudget) -> Figures:
-    tally, edits = Tally(), Edits()
-    for path, language, text in ((source.path, source.language, source.text) for source in sources):
+    tally, edits, times = Tally(), Edits(), edits_per_file(sources)
+    for source in sources:
 
-        def cut(text: bytes, language: str = language) -> tuple[Chunk, ...]:
-            return chunk(DOCUMENT, text, parse(text, language), budget).chunks
+        def cut(text: bytes, language: str = source.language) -> tuple[Chunk, ...]:
+            return chunk(DOCUMENT, text, parse(text, language, leaf_bytes=budget.leaf_bytes), budget).chunks
 
-        truth = truth_of(text, language)
-        tally.add(path, text, cut(text), truth, budget.max_bytes)
-        edits.add(path, text, truth, language, cut)
+        truth = truth_of(source.text, source.language)
+        tally.add(source.path, source.text, cut(source.text), truth, budget.max_bytes)
+        edits.add(source, truth, cut, times)
     return {**tally.figures(), **edits.figures(), **speeds(sources, budget)}
 
 
@@ -74,6 +80,8 @@ def _arguments() -> argparse.ArgumentParser:
     budget = ChunkBudget()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chunks", description=__doc__.splitlines()[0])
     parser.add_argument("--dir", type=Path, help="what to chunk (default: the standard library, installed files, made)")
+    parser.add_argument("--without-tests", action="store_true", help="with --dir: leave out the files that are tests")
+    parser.add_argument("--most-bytes", type=int, help="with --dir: of each language a sample of so many bytes at most")
     parser.add_argument("--max-bytes", type=int, default=budget.max_bytes, help="bytes of a chunk (default: 2000)")
     parser.add_argument("--target-bytes", type=int, help="bytes up to which chunks are joined (default: as many)")
     parser.add_argument("--packing", choices=list(Packing), default=budget.packing, help="default: balanced")

@@ -14,7 +14,8 @@ from pipeline import embed, errors, header, identity
 from pipeline.chunk import chunk
 from pipeline.parse import decode, languages, parser
 from pipeline.types import Chunk, Claim, DocumentRef, EmbeddingCall, Outline
-from worker.embedding import chunk_budget, embedding_model, versions
+from worker.chunking import chunk_budget, versions
+from worker.embedding import embedding_model
 from worker.settings import Settings
 
 
@@ -64,7 +65,7 @@ class Batches:
                 language = languages.detect_language(path, data[:512])
                 document = DocumentRef(identity.document_id(claim.source_id, path), path, language, 1, revision)
                 try:
-                    outline = parser.parse(data, language)
+                    outline = parser.parse(data, language, leaf_bytes=self._budget.leaf_bytes)
                 except errors.PermanentError:
                     counts["failed"] += 1
                     continue

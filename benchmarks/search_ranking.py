@@ -46,7 +46,9 @@ def pieces_of(given: SearchSet, budget: ChunkBudget, *, with_header: bool) -> li
     pieces: list[Piece] = []
     for number, source in enumerate(given.files):
         document = DocumentRef(UUID(int=0), source.path, "python", 0, b"")
-        for made in chunk(document, source.text, parse(source.text, "python"), budget).chunks:
+        for made in chunk(
+            document, source.text, parse(source.text, "python", leaf_bytes=budget.leaf_bytes), budget
+        ).chunks:
             body = source.text[made.start : made.end].decode()
             text = (
                 embedding_input(source.path, made.scope_signatures, made.defines, body) if with_header else f"\n{body}"

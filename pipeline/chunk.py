@@ -20,10 +20,13 @@ from pipeline.errors import MalformedDocument
 from pipeline.facts import ChunkFacts
 from pipeline.header import MAX_HEADER_BYTES, embedding_bytes
 from pipeline.identity import chunk_id, embed_hash, text_hash
+from pipeline.parse.walk import LEAF_BYTES
 from pipeline.types import Chunk, ChunkSet, DocumentRef, Outline
 
 #: Grows with every change to where the same outline is cut or what is said of the chunks.
-CHUNKER_VERSION = 3
+CHUNKER_VERSION = 4
+#: Outlines are kept for budgets of at least so many bytes; for smaller ones a file is parsed again.
+KEPT_LEAF_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class ChunkBudget:
     def __post_init__(self) -> None:
         if not 16 <= self.target_bytes <= self.max_bytes:
             raise ValueError("A chunk budget needs 16 <= target_bytes <= max_bytes.")
+
+    @property
+    def leaf_bytes(self) -> int:
+        """How large a node may be that an outline for this budget does not look into."""
+        return KEPT_LEAF_BYTES if self.max_bytes >= KEPT_LEAF_BYTES else LEAF_BYTES
 
     def within(self, max_input_tokens: int) -> ChunkBudget:
         """Return this budget, or the largest below it whose chunks an embedder takes whole, headers included.
@@ -83,7 +91,7 @@ def chunk_ends(text: bytes, outline: Outline, budget: ChunkBudget) -> list[int]:
     if outline.length != len(text):
         raise MalformedDocument("The outline belongs to another text; parse the document again.")
     atoms = Atoms(text, outline.nodes, budget.max_bytes).cut()
-    return Packer(atoms, budget.max_bytes, budget.target_bytes, budget.packing).ends()
+    return Packer(text, atoms, budget.max_bytes, budget.target_bytes, budget.packing).ends()
 
 
 def _chunks(

@@ -198,7 +198,8 @@ class Atoms:
             return True
         if left.kind == "comment":
             between = self._text[left.end - 1 : right.start]
-            return len(_NEWLINE.findall(between)) < 2 and self._is_blank_before(left.start)
+            newlines = len(_NEWLINE.findall(between)) if self._has_cr else between.count(b"\n")
+            return newlines < 2 and self._is_blank_before(left.start)
         return left.kind == right.kind == "import"
 
     def _is_blank_before(self, offset: int) -> bool:
@@ -207,7 +208,9 @@ class Atoms:
     def _line_start(self, offset: int) -> int:
         """Return where the line starts, or where looking back ends: one line may be the whole file."""
         furthest = max(offset - LOOK_BACK_BYTES, 0)
-        newline = max(self._text.rfind(b"\n", furthest, offset), self._text.rfind(b"\r", furthest, offset))
+        newline = self._text.rfind(b"\n", furthest, offset)
+        if self._has_cr:
+            newline = max(newline, self._text.rfind(b"\r", furthest, offset))
         return max(newline + 1, furthest)
 
     def _pieces(self, span: Atom) -> Iterator[Atom]:

@@ -21,8 +21,9 @@ MAX_WORDS = 160
 #: Names of one chunk that are kept.
 MAX_REFERENCES = 64
 
-#: A name where a reference begins. Ruby's may end with ``?`` or ``!``, and ``a != b`` has none that does.
-_NAME = re.compile(rb"[$@\w\x80-\xff]+(?:[?!](?!=))?")
+#: A name where a reference begins. Ruby's may end with ``?`` or ``!``, and ``a != b`` has none that does. Ranges alone
+#: are one look at a bitmap for each byte, ``\w`` among them would be two.
+_NAME = re.compile(rb"[$@0-9A-Z_a-z\x80-\xff]+(?:[?!](?!=))?")
 _NOTHING = DefinitionFacts()
 
 #: Doc, parameters, return type, decorators and complexity of a definition.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from pipeline.types import OutlineNode
 
@@ -15,6 +16,9 @@ def embedded_languages(nodes: Sequence[OutlineNode], ends: Sequence[int]) -> Ite
     """Yield the language that most of each chunk is embedded in, else nothing; chunk ``i`` ends at ``ends[i]``."""
     # Such pieces are never inside each other.
     pieces = [node for node in nodes if node.language and node.kind == "code"]
+    if not pieces:
+        yield from repeat("", len(ends))
+        return
     start = at = 0
     for end in ends:
         sizes: Counter[str] = Counter()

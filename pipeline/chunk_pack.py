@@ -1,10 +1,12 @@
 """Join neighbouring atoms into chunks, so that an edit changes chunks only where it is.
 
-First the cuts are undone that should not be made (inside a line, between a comment and its code), the smallest pair
-first, up to the limit. Then pairs are joined up to the target, in one of three ways. ``balanced`` takes the smallest
-pair first; what crosses levels of the outline (the tail of one function and the start of the next) counts as larger
-than it is. ``definition`` does the same, but leaves a definition that is large enough to stand alone. ``greedy`` goes
-from left to right: the fullest chunks, but a line that is added moves every later boundary. Ties go to the left.
+First the cuts are undone that should not be made (inside a line, between a comment and its code), up to the limit.
+Then pairs are joined up to the target, in one of three ways. ``balanced`` has the smallest pieces find a neighbour
+first: one on their own level of the outline (not the tail of one function and the start of the next) if they can,
+and one that is not well filled already. Sizes are only told apart by powers of two, and among pairs alike the text
+behind their cut decides: an edit that changes a size by some lines seldom changes who is joined to whom elsewhere.
+``definition`` does the same, but leaves a definition that is large enough to stand alone. ``greedy`` goes from left
+to right: the fullest chunks, but a line that is added moves every later boundary.
 """
 
 from __future__ import annotations
@@ -12,17 +14,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from heapq import heapify, heappop, heappush, heapreplace
+from zlib import adler32
 
-from pipeline.chunk_atoms import Atom
+from pipeline.chunk_atoms import RANK_BYTES, Atom
 
-#: Share of the target that each crossed level of the outline counts for.
-LEVEL_COST = 0.5
+#: Share of the target above which a piece is well filled.
+WELL_FILLED = 0.5
 #: Share of the target from which on a definition stands alone.
 ALONE = 0.2
 #: A smaller share than that is taken in even by a definition that stands alone.
 CRUMB = 0.1
+#: No more crossed levels are told apart.
+MAX_LEVELS = 31
 
-#: A pair's place in the queue is ``cost * atoms + left``: one small number compares faster than a tuple.
+#: A pair's place in the queue is one number, which compares faster than a tuple: from the highest bit down whether it
+#: is loose, the size of its smaller piece in bits, the crossed levels, whether the larger piece is well filled, a
+#: checksum of what is behind its cut (Adler's takes half as long as others), and the left atom's index.
+_LOOSE = 64
+#: Bits of the crossed levels and of being well filled.
+_SHAPE_BITS = MAX_LEVELS.bit_length() + 1
+_CHECKSUM_BITS = 32
+#: The place of a pair that may not be joined.
 _NEVER = -1
 #: The place of a pair that has to be found anew.
 _STALE = -2
@@ -39,12 +51,14 @@ class Packing(StrEnum):
 class Packer:
     """One run over the atoms of one text. An atom that took in its right neighbour keeps its index."""
 
-    def __init__(self, atoms: Iterable[Atom], limit: int, target: int, packing: Packing = Packing.BALANCED) -> None:
+    def __init__(
+        self, text: bytes, atoms: Iterable[Atom], limit: int, target: int, packing: Packing = Packing.BALANCED
+    ) -> None:
+        self._text = text
         self._limit = limit
         self._target = target
         self._loose_limit = 0 if packing is Packing.GREEDY else target
         self._packing = packing
-        self._level_cost = int(target * LEVEL_COST)
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._depths: list[int] = []
@@ -52,6 +66,7 @@ class Packer:
         self._glued: list[bool] = []
         self._alone: list[bool] = []
         self._take(atoms)
+        self._index_bits = len(self._ends).bit_length()
         self._before = list(range(-1, len(self._ends) - 1))
         self._after = list(range(1, len(self._ends) + 1))
 
@@ -99,20 +114,20 @@ class Packer:
                 del column[first + 1 :]
 
     def _join_smallest_first(self) -> None:
-        """Join the pair that costs least, until there is none to be joined.
+        """Join the pair that comes first, until there is none to be joined.
 
-        When an atom has grown, joining it with the one before costs more, unless it is less deep now. So that pair
+        When an atom has grown, the pair with the one before it comes later, unless it is less deep now. So that pair
         most often keeps its place in the heap until it comes up, and is only then told its new one, or that there is
         none: half of the work of telling each time.
         """
         ends, depths, alone, before, after = self._ends, self._depths, self._alone, self._before, self._after
-        count, key_of = len(ends), self._keys()
+        count, key_of, index_mask = len(ends), self._keys(), (1 << self._index_bits) - 1
         keys = [key_of(i) for i in range(count)]
         heap = [key for key in keys if key >= 0]
         heapify(heap)
         while heap:
             key = heap[0]
-            left = key % count
+            left = key & index_mask
             is_joined = keys[left] == key
             if is_joined:
                 right, depth = after[left], depths[left]
@@ -139,27 +154,38 @@ class Packer:
                         heappush(heap, key)
 
     def _keys(self) -> Callable[[int], int]:
-        """Return what tells the key of an atom and its right neighbour: what joining them costs, negative if never.
+        """Return what tells the key of an atom and its right neighbour: their place in the queue, negative if never.
 
         It is asked ten times for each chunk, and its own names are found faster than those of an object.
         """
         starts, ends, depths, levels = self._starts, self._ends, self._depths, self._levels
         glued, alone, after, count = self._glued, self._alone, self._after, len(self._ends)
-        limit, loose_limit, level_cost, crumb = self._limit, self._loose_limit, self._level_cost, CRUMB * self._target
+        limit, loose_limit, crumb = self._limit, self._loose_limit, CRUMB * self._target
+        text, well_filled = self._text, int(self._target * WELL_FILLED)
+        ranks = [adler32(text[start : start + RANK_BYTES]) for start in starts]
+        index_bits = self._index_bits
 
         def key_of(left: int) -> int:
             right = after[left]
             if right == count:
                 return _NEVER
-            start, middle, end = starts[left], starts[right], ends[right]
-            cost = end - start
+            middle = starts[right]
+            smaller, larger = middle - starts[left], ends[right] - middle
+            if smaller > larger:
+                smaller, larger = larger, smaller
             if glued[right]:
-                return cost * count + left if cost <= limit else _NEVER
-            if cost > loose_limit or ((alone[left] or alone[right]) and min(middle - start, end - middle) >= crumb):
+                if smaller + larger > limit:
+                    return _NEVER
+                key = smaller.bit_length() << _SHAPE_BITS
+            elif smaller + larger > loose_limit or ((alone[left] or alone[right]) and smaller >= crumb):
                 return _NEVER
+            else:
+                key = smaller.bit_length() + _LOOSE << _SHAPE_BITS
             level = levels[right]
             if depths[left] > level or depths[right] > level:
-                cost += level_cost * (max(depths[left], depths[right]) - level)
-            return (limit + cost) * count + left
+                key += min(max(depths[left], depths[right]) - level, MAX_LEVELS) << 1
+            if larger > well_filled:
+                key += 1
+            return ((key << _CHECKSUM_BITS) + ranks[right] << index_bits) + left
 
         return key_of

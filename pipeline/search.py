@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from pipeline.choices import SearchMode as SearchMode  # noqa: PLC0414  all but the command line take it from here
 from pipeline.sparse import SparseVector
 from pipeline.types import EmbeddingModel, SearchFilter, Vector
 
@@ -19,14 +19,6 @@ RRF_K = 60
 
 #: How deep each ranking is fused, at least: what is good in both may be first in neither.
 FUSED_AT_LEAST = 128
-
-
-class SearchMode(StrEnum):
-    """How chunks are ranked. Scores of different modes, models or queries cannot be compared."""
-
-    DENSE = "dense"
-    SPARSE = "sparse"
-    HYBRID = "hybrid"
 
 
 @dataclass(frozen=True, slots=True)

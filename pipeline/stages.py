@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from pipeline.chunk import ChunkBudget, chunk
+from pipeline.chunk import KEPT_LEAF_BYTES, ChunkBudget, chunk
 from pipeline.chunk_codec import pack_chunks, unpack_chunks
 from pipeline.errors import PermanentError
 from pipeline.inputs import input_of
 from pipeline.outline_codec import pack_outline, unpack_outline
 from pipeline.parse.decode import text_of
 from pipeline.parse.parser import parse
-from pipeline.types import Failure
+from pipeline.types import Failure, Outline
 from pipeline.work import ChunksMade, ChunkWork, EmbedWork, OutlineMade, ParseWork
 
 
@@ -38,7 +38,7 @@ def parse_documents(work: Sequence[ParseWork]) -> tuple[list[OutlineMade], list[
         if document.revision is None or (document.revision, document.language) in made:
             continue
         try:
-            outline = parse(item.data, document.language)
+            outline = parse(item.data, document.language, leaf_bytes=KEPT_LEAF_BYTES)
         except PermanentError as exc:
             failures.append(Failure(document.id, exc.code, str(exc)))
             continue
@@ -51,7 +51,7 @@ def parse_documents(work: Sequence[ParseWork]) -> tuple[list[OutlineMade], list[
 def chunk_documents(
     work: Sequence[ChunkWork], budget: ChunkBudget, versions: str
 ) -> tuple[list[ChunksMade], list[Failure]]:
-    """Chunk every document along its outline; where only another version of it is stored, parse again.
+    """Chunk every document along its outline; where none that the budget can be cut by is stored, parse again.
 
     ``versions`` are our own; whoever brings the chunks into the index records them.
     """
@@ -60,7 +60,7 @@ def chunk_documents(
     for item in work:
         document = item.document
         try:
-            outline = parse(item.data, document.language) if item.outline is None else unpack_outline(item.outline)
+            outline = _outline(item, budget)
             chunks = chunk(document, text_of(item.data, outline.encoding), outline, budget)
         except PermanentError as exc:
             failures.append(Failure(document.id, exc.code, str(exc)))
@@ -69,6 +69,13 @@ def chunk_documents(
             ChunksMade(document, len(chunks.chunks), outline.encoding, pack_chunks(replace(chunks, versions=versions)))
         )
     return made, failures
+
+
+def _outline(item: ChunkWork, budget: ChunkBudget) -> Outline:
+    """Return the kept outline; another one where there is none of our version, or it is too coarse for the budget."""
+    if item.outline is None or budget.leaf_bytes < KEPT_LEAF_BYTES:
+        return parse(item.data, item.document.language, leaf_bytes=budget.leaf_bytes)
+    return unpack_outline(item.outline)
 
 
 def embedding_inputs(work: Sequence[EmbedWork]) -> dict[bytes, EmbeddingInput]:

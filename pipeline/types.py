@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from pipeline.choices import Priority as Priority  # noqa: PLC0414  all but the command line take it from here
 from pipeline.errors import IngestError
 from pipeline.facts import ChunkFacts, FileFacts
 from pipeline.sparse import SparseVector
@@ -33,14 +34,6 @@ class Stage(StrEnum):
         """Return this stage and the ones after it, in order."""
         stages = tuple(Stage)
         return stages[stages.index(self) :]
-
-
-class Priority(StrEnum):
-    """How urgent a run's slices are to the dispatcher."""
-
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
 
 
 class Action(StrEnum):
@@ -147,8 +140,7 @@ class Outline:
     facts: FileFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A span of a document's text to embed. ``chunks[i].end == chunks[i + 1].start``; together they are the text.
 
     ``start_line`` and ``end_line`` are 1-based and inclusive. ``scope`` names the enclosing definitions from the
@@ -183,7 +175,7 @@ class ChunkSet:
     """All chunks of one document at one generation: the output of the chunk stage. Zero chunks is a valid set.
 
     ``imports`` are the modules that the document imports, as it writes them. ``versions`` are those of the worker that
-    made them (``worker.embedding.versions``); empty where it did not say.
+    made them (``worker.chunking.versions``); empty where it did not say.
     """
 
     document: DocumentRef

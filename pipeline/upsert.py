@@ -145,7 +145,7 @@ def payload_of(scope: Scope, source_id: UUID, document: DocumentRef, chunk: Chun
 
 
 def writes_like(versions: str, others: str) -> bool:
-    """Return whether points written under these versions and those (``worker.embedding.versions``) are of one kind."""
+    """Return whether points written under these versions and those (``worker.chunking.versions``) are of one kind."""
     return _sparse_version(versions) == _sparse_version(others)
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import socket
 
-from sqlalchemy import Engine
-
 from models.ledger import PostgresLedger
-from models.reconciling import PostgresReconciliation
 from models.session import open_engine
-from pipeline.ports import Index
-from pipeline.reconcile_ports import ReconcileContext, ReconcilePolicy
-from pipeline.types import EmbeddingModel, Stage
+from pipeline.types import Stage
 from tasks.base import StageContext, StagePolicy
-from worker.embedding import build_embedder, build_index, chunk_budget, embedding_model, versions
+from worker.chunking import chunk_budget, versions
+from worker.embedding import build_embedder, build_index, embedding_model
 from worker.on_demand import on_demand
+from worker.reconciling import reconcile_context
 from worker.settings import Settings
 
 
@@ -43,16 +40,6 @@ def build_context(settings: Settings) -> StageContext:
         worker=f"{socket.gethostname()}:{os.getpid()}",
         reconcile=reconcile_context(settings, engine, index, model),
     )
-
-
-def reconcile_context(settings: Settings, engine: Engine, index: Index, model: EmbeddingModel) -> ReconcileContext:
-    """Return what a reconciliation works with; there is no embedder in it."""
-    policy = ReconcilePolicy(
-        # A page waits for the index longer than a stage waits between two heartbeats.
-        lease_seconds=3 * settings.lease_seconds,
-        delete_share=settings.reconcile_delete_share,
-    )
-    return ReconcileContext(PostgresReconciliation(engine), index, model, policy)
 
 
 def stage_policy(settings: Settings) -> StagePolicy:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pipeline.budget import NoLimit, ProviderBudget
-from pipeline.chunk import CHUNKER_VERSION, ChunkBudget
-from pipeline.header import HEADER_VERSION
-from pipeline.parse.parser import OUTLINE_VERSION
-from pipeline.ports import Embedder, Index, Limiter, QueryEmbedder
-from pipeline.sparse import SPARSE_VERSION
 from pipeline.types import EmbeddingModel
 from worker.adapters.known_models import LEXICAL, openai_model
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.ports import Embedder, Index, Limiter, QueryEmbedder
 
 
 def embedding_model(settings: Settings) -> EmbeddingModel:
@@ -99,18 +98,3 @@ def build_index(settings: Settings, model: EmbeddingModel) -> Index:
 def qdrant_key(settings: Settings) -> str | None:
     """Return Qdrant's API key, None where it asks for none."""
     return settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-
-
-def chunk_budget(settings: Settings) -> ChunkBudget:
-    """Return how large chunks may be: as the settings say, and never above what the embedder takes in one text."""
-    most = settings.chunk_max_bytes
-    budget = ChunkBudget(most, settings.chunk_target_bytes or most, settings.chunk_packing)
-    return budget.within(embedding_model(settings).max_input_tokens)
-
-
-def versions(settings: Settings) -> str:
-    """Return what a document's points depend on besides its bytes; a change makes every document outdated."""
-    budget = chunk_budget(settings)
-    size = f"{budget.max_bytes}/{budget.target_bytes}/{budget.packing}"
-    chunking = f"outline-{OUTLINE_VERSION} chunker-{CHUNKER_VERSION} header-{HEADER_VERSION} {size}"
-    return f"{chunking} sparse-{SPARSE_VERSION} {embedding_model(settings).key}"

@@ -17,6 +17,8 @@ _COMPANIONS = frozenset({"comment", "decorator"})
 _STRING = re.compile(rb"\w{0,2}(\"\"\"|'''|\"|')\\?\s*([^\r\n]*)")
 _COMMENT_LINE = re.compile(rb"\s*(?:///?!?|/\*+!?|\*(?!/)|#+)?[ \t]*(?:</?\w+>)?[ \t]*([^\r\n]*)(?:\r\n?|\n)?")
 _COMMENT_END = re.compile(rb"[ \t]*(?:\*+/|</\w+>)?[ \t]*$")
+#: No white space of ASCII is above it.
+_LAST_SPACE = 0x20
 _WORD = re.compile(rb"[^\W_]|[\x80-\xff]")
 
 
@@ -26,6 +28,9 @@ def string_line(data: bytes, string: Span) -> Span | None:
     if match is None:
         return None
     start, end = match.span(2)
+    # Most strings go on behind a line that ends with no white space.
+    if start < end < string[1] and data[end - 1] > _LAST_SPACE:
+        return start, end
     line = data[start:end].rstrip()
     if match.end() == string[1]:
         line = line.removesuffix(match[1]).rstrip()

@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
 
 import tree_sitter
 
@@ -26,13 +28,20 @@ MAX_IMPORTS = 256
 MAX_ERRORS = 256
 #: Nodes below have no facts: a query takes time with the square of the depth, 15 s for 60 kB that nest 10,000 deep.
 MAX_DEPTH = 1_000
+#: A query also takes time with how many of its patterns are half matched at once, for each node anew: a long chain of
+#: operators has one for each. So many at once, and no more than so many times the bytes of the text: 3 s at most. Of
+#: 4,000 real files a large one of the test data of a compiler had more.
+MAX_HALF_MATCHED = 1_024
+MAX_HALF_MATCHED_BYTES = 500_000_000
 #: Bytes of the text for each reference that is kept: minified code has one every few bytes.
 BYTES_PER_REFERENCE = 16
 #: As many are kept whatever the size.
 FREE_REFERENCES = 64
 
 _FUNCTIONS = frozenset({"function", "method"})
-_ABOUT_DEFINITIONS = ("scope", "lambda", "parameter", "return", "doc", "decorator")
+_START, _END = itemgetter(0), itemgetter(1)
+#: Makes facts from a plain tuple, in half the time that their own constructor takes.
+_new_facts = tuple.__new__
 #: Beyond every offset.
 _EVERYTHING = 1 << 62
 
@@ -52,7 +61,7 @@ def collect_facts(
     references = sorted({node.start_byte for node in captures.get("reference", ())})
     return FileFacts(
         definitions=_Definitions(data, nodes, inner, captures, table.docs).facts(),
-        imports=tuple(_spans(captures.get("import", ()))[:MAX_IMPORTS]),
+        imports=tuple(_imports(data, captures, table.importers)[:MAX_IMPORTS]),
         references=tuple(references[: FREE_REFERENCES + len(data) // BYTES_PER_REFERENCE]),
         errors=_errors(tree, language),
     )
@@ -104,9 +113,23 @@ def _errors(tree: tree_sitter.Tree, language: str) -> tuple[int, ...]:
 
 
 def _captures(query: tree_sitter.Query, tree: tree_sitter.Tree) -> dict[str, list[tree_sitter.Node]]:
-    cursor = tree_sitter.QueryCursor(query)
+    limit = max(min(MAX_HALF_MATCHED, MAX_HALF_MATCHED_BYTES // max(tree.root_node.end_byte, 1)), 1)
+    cursor = tree_sitter.QueryCursor(query, match_limit=limit)
     cursor.set_max_start_depth(MAX_DEPTH)
     return cursor.captures(tree.root_node)
+
+
+def _imports(data: bytes, captures: Mapping[str, list[tree_sitter.Node]], importers: frozenset[bytes]) -> list[Span]:
+    """Return the modules that are imported by a statement, or by a call of one of the importers."""
+    imports = _spans(captures.get("import", ()))
+    arguments = _spans(captures.get("argument", ()))
+    callers = _spans(captures.get("caller", ()))
+    at = 0
+    for (start, end), (following, _) in pairwise([*callers, (_EVERYTHING, _EVERYTHING)]):
+        before, at = at, bisect_left(arguments, (following, 0), at)
+        if data[start:end] in importers:
+            imports += arguments[before:at]
+    return sorted(imports)
 
 
 def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:
@@ -132,33 +155,36 @@ class _Definitions:
         self._data = data
         self._nodes = nodes
         self._comments = comments
-        found = {name: _spans(captures.get(name, ())) for name in _ABOUT_DEFINITIONS}
-        self._decorators = found["decorator"]
+        self._decorators = _spans(captures.get("decorator", ()))
         self._starts = {start for start, _ in self._decorators}
         self._spans = {inner.get(i) or node[:2]: i for i, node in enumerate(nodes) if node.name}
+        scopes = [node.byte_range for node in captures.get("scope", ())]
+        lambdas = [node.byte_range for node in captures.get("lambda", ())]
+        anonymous = set(lambdas).difference(self._spans, scopes) if lambdas else ()
+        scopes += lambdas
         # Outer before inner, also where both begin at the same byte.
-        scopes = sorted([*found["scope"], *found["lambda"]], key=lambda span: (span[0], -span[1]))
-        known = {*found["scope"], *self._spans}
-        branches = _starts(captures.get("branch", ()))
-        self._branches = Counter(_owners([scope for scope in scopes if scope in known], branches))
+        scopes.sort(key=_END, reverse=True)
+        scopes.sort(key=_START)
+        counted = [scope for scope in scopes if scope not in anonymous] if anonymous else scopes
+        self._branches = Counter(_owners(counted, _starts(captures.get("branch", ()))))
         self._parameters: dict[Span, list[Span]] = {}
-        for owner, span in _owned(scopes, found["parameter"]):
+        for owner, span in _owned(scopes, _spans(captures.get("parameter", ()))):
             self._parameters.setdefault(owner, []).append(span)
-        self._returns = dict(_owned(scopes, found["return"]))
-        self._docs = dict(_owned(scopes, found["doc"]))
+        self._returns = dict(_owned(scopes, _spans(captures.get("return", ()))))
+        self._docs = dict(_owned(scopes, _spans(captures.get("doc", ()))))
 
     def facts(self) -> dict[int, DefinitionFacts]:
         """Return the facts of the nodes that have any, by their index."""
         facts: dict[int, DefinitionFacts] = {}
+        nodes, branches, returns, parameters = self._nodes, self._branches, self._returns, self._parameters
+        docs, has_comments, has_decorators = self._docs, bool(self._comments), bool(self._decorators)
         for span, i in self._spans.items():
-            node = self._nodes[i]
-            complexity = self._branches.get(span, 0) + 1 if node.kind in _FUNCTIONS else 0
-            doc = self._doc(i, span) if self._comments or span in self._docs else None
-            is_decorated = node.start in self._starts or (i > 0 and self._nodes[i - 1].kind == "decorator")
-            decorators = self._decorators_of(node) if is_decorated else ()
+            complexity = branches.get(span, 0) + 1 if nodes[i].kind in _FUNCTIONS else 0
+            doc = self._doc(i, span) if has_comments or span in docs else None
+            decorators = self._decorators_of(i) if has_decorators else ()
             if complexity or doc or decorators:
-                parameters = tuple(self._parameters.get(span, ())[:MAX_PARAMETERS])
-                facts[i] = DefinitionFacts(complexity, doc, self._returns.get(span), parameters, decorators)
+                names = tuple(parameters[span][:MAX_PARAMETERS]) if span in parameters else ()
+                facts[i] = _new_facts(DefinitionFacts, (complexity, doc, returns.get(span), names, decorators))
         return facts
 
     def _doc(self, index: int, span: Span) -> Span | None:
@@ -167,8 +193,11 @@ class _Definitions:
             return string_line(self._data, string)
         return comment_line(self._data, self._nodes, index, self._comments)
 
-    def _decorators_of(self, node: OutlineNode) -> tuple[Span, ...]:
+    def _decorators_of(self, index: int) -> tuple[Span, ...]:
         """Return the decorators that end directly before a node, and those that it begins with."""
+        node = self._nodes[index]
+        if node.start not in self._starts and (not index or self._nodes[index - 1].kind != "decorator"):
+            return ()
         at = bisect_left(self._decorators, (node.start, 0))
         before, top = at, node.start
         while before > 0 and self._is_blank(self._decorators[before - 1][1], top):
@@ -192,16 +221,18 @@ def _owned(scopes: Sequence[Span], spans: Sequence[Span]) -> Iterator[tuple[Span
 def _owners(scopes: Sequence[Span], offsets: Sequence[int]) -> list[Span]:
     """Return the innermost scope around each offset, or the span of everything; both are in the order of the text."""
     owners: list[Span] = []
-    owner = (-1, _EVERYTHING)
+    owner, end = (-1, _EVERYTHING), _EVERYTHING
     around = [owner]
     at, following = 0, scopes[0][0] if scopes else _EVERYTHING
     for offset in offsets:
         while following <= offset:
             around.append(owner := scopes[at])
+            end = owner[1]
             at += 1
             following = scopes[at][0] if at < len(scopes) else _EVERYTHING
-        while owner[1] <= offset:
+        while end <= offset:
             around.pop()
             owner = around[-1]
+            end = owner[1]
         owners.append(owner)
     return owners

@@ -2,9 +2,10 @@
 
 ``@scope`` is a definition that has a complexity of its own, and ``@lambda`` a function that has one only where it has
 a name. ``@parameter``, ``@return``, ``@doc`` and ``@branch`` belong to the innermost of them, ``@decorator`` to the
-definition that it stands before, or at the head of. ``@import`` is a module as it is written, ``@reference`` a name
-that is called or used, beside the references of the grammar's own tags query. A grammar without an entry has no
-facts, which is no loss to anything else. The keys are the grammars' Python modules.
+definition that it stands before, or at the head of. ``@import`` is a module as it is written, and ``@argument`` one
+if the ``@caller`` before it imports. ``@reference`` is a name that is called or used, beside the references of the
+grammar's own tags query. A grammar without an entry has no facts, which is no loss to anything else. The keys are the
+grammars' Python modules.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FactsTable:
-    """``separator`` joins the parts of a qualified symbol; ``docs`` are the openers of comments that document."""
+    """``separator`` joins the parts of a qualified symbol; ``docs`` are the openers of comments that document.
+
+    What is captured as ``@argument`` is an import where the ``@caller`` before it is one of ``importers``. A predicate
+    would ask the tree for the text of each caller, which reads the file again.
+    """
 
     patterns: str
     separator: str = "."
     docs: tuple[bytes, ...] = ()
+    importers: frozenset[bytes] = frozenset()
     uses_tags: bool = True
 
 
@@ -62,8 +68,7 @@ _JS_COMMON = """
 (decorator) @decorator
 (import_statement source: (string (string_fragment) @import))
 (export_statement source: (string (string_fragment) @import))
-(call_expression function: (identifier) @_require arguments: (arguments . (string (string_fragment) @import) .)
-  (#eq? @_require "require"))
+(call_expression function: (identifier) @caller arguments: (arguments . (string (string_fragment) @argument) .))
 (call_expression function: [(identifier) @reference (member_expression property: (property_identifier) @reference)])
 (new_expression constructor: (identifier) @reference)
 """ + _branches(
@@ -203,8 +208,7 @@ _RUBY = (
         "parameters: (method_parameters [(identifier) @parameter (_ name: (identifier) @parameter)])",
     )
     + """
-(call method: (identifier) @_require arguments: (argument_list . (string (string_content) @import) .)
-  (#any-of? @_require "require" "require_relative" "load"))
+(call method: (identifier) @caller arguments: (argument_list . (string (string_content) @argument) .))
 (call receiver: (constant) @reference)
 """
     + _branches(
@@ -239,12 +243,12 @@ _PHP = (
 _BASH = """
 (function_definition) @scope
 (command name: (command_name (word) @reference))
-(command name: (command_name (word) @_source) . argument: [(word) (string) (raw_string)] @import
-  (#any-of? @_source "source" "."))
+(command name: (command_name (word) @caller) . argument: [(word) (string) (raw_string)] @argument)
 (list ["&&" "||"] @branch)
 """ + _branches("if_statement", "elif_clause", "for_statement", "c_style_for_statement", "while_statement", "case_item")
 
 _SLASHES = (b"//", b"/*")
+_REQUIRE = frozenset({b"require"})
 
 TABLES: Mapping[str, FactsTable] = {
     "tree_sitter_python": FactsTable(_PYTHON),
@@ -253,6 +257,7 @@ TABLES: Mapping[str, FactsTable] = {
         + "".join(f"({name} {_JS_PARAMETERS})\n" for name in _JS_LAMBDAS)
         + _JS_COMMON,
         docs=_SLASHES,
+        importers=_REQUIRE,
         uses_tags=False,
     ),
     "tree_sitter_typescript": FactsTable(
@@ -260,6 +265,7 @@ TABLES: Mapping[str, FactsTable] = {
         + "".join(f"({name} {_TS_PARAMETERS})\n({name} {_TS_RETURNS})\n" for name in _JS_LAMBDAS)
         + _JS_COMMON,
         docs=_SLASHES,
+        importers=_REQUIRE,
     ),
     "tree_sitter_go": FactsTable(_GO, docs=_SLASHES),
     "tree_sitter_rust": FactsTable(_RUST, "::", docs=(b"///", b"/**")),
@@ -267,7 +273,7 @@ TABLES: Mapping[str, FactsTable] = {
     "tree_sitter_c": FactsTable(_C, docs=_SLASHES),
     "tree_sitter_cpp": FactsTable(_CPP, "::", docs=_SLASHES),
     "tree_sitter_c_sharp": FactsTable(_CSHARP, docs=(b"///", b"/**")),
-    "tree_sitter_ruby": FactsTable(_RUBY, "::", docs=(b"#",)),
+    "tree_sitter_ruby": FactsTable(_RUBY, "::", docs=(b"#",), importers=_REQUIRE | {b"require_relative", b"load"}),
     "tree_sitter_php": FactsTable(_PHP, "::", docs=(b"/**",)),
-    "tree_sitter_bash": FactsTable(_BASH, docs=(b"#",)),
+    "tree_sitter_bash": FactsTable(_BASH, docs=(b"#",), importers=frozenset({b"source", b"."})),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from itertools import accumulate
 from resource import RUSAGE_SELF, getrusage
 
@@ -33,6 +34,8 @@ _STATM_BYTES = 256
 _BRACKETS = (b"()", b"[]", b"{}")
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"".join(_BRACKETS)))
 _ALL_BUT = {pair: bytes(each for each in range(256) if each not in pair) for pair in (*_BRACKETS, b"<>")}
+_ALL_BUT_ANGLES_AND_ENDS = bytes(each for each in range(256) if each not in b"<>;{}")
+_STATEMENT_END = re.compile(rb"[;{}]+")
 #: Levels of brackets that are taken away at once, before they are counted one by one; real files have few more.
 _CLOSINGS = 32
 _LINE_START = re.compile(rb"^[ \t]*(?=\S)", re.MULTILINE)
@@ -50,7 +53,16 @@ def is_too_much(data: bytes, language: Language) -> bool:
         return True
     if language.max_angles and leaves_open(data, b"<>", language.max_angles):
         return True
+    if language.max_angles_a_statement and any(
+        leaves_open(statement, b"<>", language.max_angles_a_statement) for statement in _statements(data)
+    ):
+        return True
     return bool(language.max_nesting) and nests_deeper(data, language.max_nesting)
+
+
+def _statements(data: bytes) -> Sequence[bytes]:
+    """Return what is between braces and semicolons, of which only the angle brackets are left."""
+    return _STATEMENT_END.split(data.translate(None, _ALL_BUT_ANGLES_AND_ENDS))
 
 
 def leaves_open(data: bytes, pair: bytes, limit: int) -> bool:

@@ -22,11 +22,11 @@ from pipeline.parse.facts import collect_facts, join_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
 from pipeline.parse.sections import nest_sections
 from pipeline.parse.syntax import Patience, error_bytes, has_error, is_too_wide, syntax_tree
-from pipeline.parse.walk import Walk
+from pipeline.parse.walk import LEAF_BYTES, Walk
 from pipeline.types import Outline, OutlineNode
 
 #: Grows with every change to what the same bytes are outlined as, the grammars' versions included.
-OUTLINE_VERSION = 3
+OUTLINE_VERSION = 4
 
 #: A file with a larger share of its bytes inside error nodes is not in the language it claims.
 MAX_ERROR_SHARE = 0.5
@@ -49,8 +49,11 @@ class _Contents(NamedTuple):
     has_error: bool
 
 
-def parse(data: bytes, language: str, *, with_facts: bool = True) -> Outline:
+def parse(data: bytes, language: str, *, with_facts: bool = True, leaf_bytes: int = LEAF_BYTES) -> Outline:
     """Return the outline of a file's bytes; ``has_error`` also where the language's grammar could not be used on it.
+
+    What is in a node of at most ``leaf_bytes`` is not outlined, unless it is a class or the like: the outline is for
+    chunk budgets that are not smaller.
 
     A language whose grammar is not installed is outlined like text, without an error: the file may well be right.
 
@@ -62,7 +65,7 @@ def parse(data: bytes, language: str, *, with_facts: bool = True) -> Outline:
     known = language_of(language)
     contents = _Contents([], None, False)
     if grammar_of(known.name) is not None:
-        contents = _Reading(text.data, known, with_facts=with_facts).contents()
+        contents = _Reading(text.data, known, with_facts=with_facts, leaf_bytes=leaf_bytes).contents()
     nodes, facts, has_errors = contents
     return Outline(
         version=OUTLINE_VERSION,
@@ -83,8 +86,9 @@ def allowed_seconds(size: int) -> float:
 class _Reading:
     """The parsing of one text, window by window. What was found so far stands when the rest cannot be parsed."""
 
-    def __init__(self, data: bytes, language: Language, *, with_facts: bool) -> None:
+    def __init__(self, data: bytes, language: Language, *, with_facts: bool, leaf_bytes: int) -> None:
         self._data = data
+        self._leaf_bytes = leaf_bytes
         self._language = language
         self._with_facts = with_facts
         self._deadline = thread_time() + allowed_seconds(len(data))
@@ -112,7 +116,7 @@ class _Reading:
 
     def _take(self, tree: tree_sitter.Tree, window: bytes, start: int, *, is_last: bool) -> int:
         """Take what is whole in a window and return where that ends in it; 0 where nothing is."""
-        walk = Walk(window, self._language)
+        walk = Walk(window, self._language, self._leaf_bytes)
         found = walk.nodes(tree)
         until = None
         if not is_last:
@@ -142,7 +146,7 @@ class _Reading:
             size = sum(span.end_byte - span.start_byte for span in ranges)
             if piece is None or error_bytes(piece) > MAX_ERROR_SHARE * size:
                 return None
-            found = Walk(window, inner).nodes(piece)
+            found = Walk(window, inner, self._leaf_bytes).nodes(piece)
             return nest_sections(found) if inner.headings else found
 
         pieces = find_pieces(tree, window, self._language)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from time import thread_time
+from time import monotonic, thread_time
 
 import tree_sitter
 
@@ -24,8 +24,13 @@ EFFORT_PER_BYTE = 0.1
 
 #: Reports between two looks at time and memory, which cost as much as a hundred steps of the parser do; 2 ** n - 1.
 _REPORTS_A_LOOK = 63
-#: Bytes handed to the parser at a time.
-_WINDOW = 65_536
+#: Seconds between two looks where reports are slow: a step may read to the end of the file, and a hundred of them take
+#: most of a second then. The clock on the wall is read ten times as fast as that of the thread.
+_SECONDS_A_LOOK = 0.05
+#: Bytes handed to the parser at a time. It looks at the clock before each, which bounds a step that reads on and on.
+_WINDOW = 262_144
+#: A text up to this size takes no more than a few views of it.
+_SMALL_BYTES = 512
 
 #: Children of one node that have no name, brackets for instance: queries take time with the square of their number.
 MAX_NAMELESS = 4_000
@@ -41,16 +46,18 @@ class Patience:
         self._reports = BASE_EFFORT + int(size * EFFORT_PER_BYTE) + 1
         self._deadline = deadline
         self._growth = Growth(growth_allowed(size))
+        self._next_look = monotonic() + _SECONDS_A_LOOK
         self.is_lost = False
 
     def report(self, _offset: int = 0, _has_error: bool = False) -> bool:
         """Count one report of progress and tell whether to abort."""
         self._reports = left = self._reports - 1
-        return not left & _REPORTS_A_LOOK and self._gives_up()
+        return (not left & _REPORTS_A_LOOK or monotonic() > self._next_look) and self.gives_up()
 
-    def _gives_up(self) -> bool:
-        """Tell whether to abort, at this report and at every later one."""
-        if not self._reports or thread_time() > self._deadline or self._growth.is_too_much():
+    def gives_up(self) -> bool:
+        """Tell whether to abort, now and ever after: the time, the memory or the reports are used up."""
+        self._next_look = monotonic() + _SECONDS_A_LOOK
+        if self.is_lost or self._reports <= 0 or thread_time() > self._deadline or self._growth.is_too_much():
             self.is_lost = True
             self._reports = 1
         return self.is_lost
@@ -68,18 +75,53 @@ def syntax_tree(
     part = data[first : ranges[-1].end_byte] if ranges else data
     if grammar is None or is_too_much(part, language):
         return None
-    part = _readable(part, language)
-
-    def read(offset: int, _: tree_sitter.Point) -> bytes:
-        return part[max(offset - first, 0) : offset - first + _WINDOW] if offset >= first else b" "
-
+    source = _Source(_readable(part, language), first, patience)
     try:
         parser = tree_sitter.Parser(grammar, included_ranges=list(ranges) or None)
-        return parser.parse(read, progress_callback=patience.report)
+        tree = parser.parse(source.read, progress_callback=patience.report)
     except ValueError:
         if not patience.is_lost:
             raise
         return None  # this is how an abort by the progress callback is reported
+    finally:
+        source.release()
+    return None if source.is_cut_off else tree
+
+
+class _Source:
+    """Hands a text to the parser, and takes it back.
+
+    tree-sitter 0.26.1 keeps a reference to whatever a read returns, for ever (as it did for the text of nodes until
+    tree-sitter/py-tree-sitter#464). So it is given views of what is larger than they are, which let go of the text when
+    they are released. From then on no tree must be asked for the text of a node.
+    """
+
+    def __init__(self, data: bytes, first: int, patience: Patience) -> None:
+        self._data: memoryview | bytes = data if len(data) <= _SMALL_BYTES else memoryview(data)
+        self._first = first
+        self._patience = patience
+        self._parts: list[memoryview | bytes] = []
+        self.is_cut_off = False
+
+    def read(self, offset: int, _: tree_sitter.Point) -> memoryview | bytes:
+        """Return what is from an offset on; the text ends where patience does."""
+        at = offset - self._first
+        if at < 0:
+            return b" "
+        if at >= len(self._data):
+            return b""
+        if self._parts and self._patience.gives_up():
+            self.is_cut_off = True
+            return b""
+        part = self._data[at : at + _WINDOW]
+        self._parts.append(part)
+        return part
+
+    def release(self) -> None:
+        """Let go of the text."""
+        for part in (self._data, *self._parts):
+            if isinstance(part, memoryview):
+                part.release()
 
 
 def has_error(tree: tree_sitter.Tree, until: int | None) -> bool:

@@ -84,6 +84,18 @@ def test_project_and_source_are_named_before_the_work_begins(desk: Desk) -> None
     assert first_line == f"ingesting {desk.tree} into project {desk.project}, source {desk.tree}"
 
 
+def is_embedding(desk: Desk) -> bool:
+    """Return whether a slice of this project is at its provider; those of earlier tests may be there as well."""
+    return bool(
+        desk.inspection.rows(
+            "SELECT 1 FROM slices s JOIN runs r ON r.id = s.run_id JOIN sources o ON o.id = r.source_id"
+            " JOIN projects p ON p.id = o.project_id"
+            " WHERE p.name = %s AND s.stage = 'embed' AND s.state = 'running'",
+            desk.project,
+        )
+    )
+
+
 def test_ctrl_c_ends_the_command_and_not_the_work(desk: Desk) -> None:
     desk.provider.latency = 2.0
     env = {**desk.env, "MOBIUS_PROJECT": desk.project}
@@ -91,7 +103,7 @@ def test_ctrl_c_ends_the_command_and_not_the_work(desk: Desk) -> None:
     process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with process:
         try:
-            wait_until(lambda: desk.provider._at_once > 0, "the files are being embedded")
+            wait_until(lambda: is_embedding(desk), "the files are being embedded")
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)
         finally:
@@ -145,35 +157,45 @@ def test_search_prints_where_what_and_the_beginning_of_the_text(desk: Desk) -> N
     assert "nothing found" in desk.run("search", "x", "--project", empty_project(desk)).stderr
 
 
+def test_search_is_confined_to_files_with_a_trait_and_follows_its_changes(desk: Desk) -> None:
+    (desk.tree / "deep" / "er").mkdir(parents=True)
+    (desk.tree / "deep" / "er" / "long.py").write_text(function("settle"))
+    (desk.tree / "deep" / "settle.md").write_text("# Settle\n\nWhat settle does.\n")
+    (desk.tree / "deep" / "test_settle.py").write_text(function("settle"))
+    (desk.tree / ".gitattributes").write_text("deep/*.md linguist-documentation\n")
+    desk.ingest()
+    assert paths(desk, "--path", "deep", "--exclude", "test,documentation") == {"deep/er/long.py"}
+    assert paths(desk, "--path", "deep", "--only", "test") == {"deep/test_settle.py"}
+    (desk.tree / ".gitattributes").write_text("deep/er/** linguist-generated\n")
+    assert desk.ingest()["documents"]["changed"] == 3
+    assert paths(desk, "--path", "deep", "--exclude", "generated", "--exclude", "test") == {"deep/settle.md"}
+    (desk.tree / "deep" / "test_settle.py").unlink()
+    desk.ingest()
+    assert paths(desk, "--path", "deep") == {"deep/er/long.py", "deep/settle.md"}
+
+
 def test_search_is_confined_to_places_languages_and_kinds_and_shows_whole_definitions(desk: Desk) -> None:
     long = "def settle(a):\n" + "".join(f"    settled_{n} = a + {n}  # {'step ' * 12}\n" for n in range(60))
     (desk.tree / "deep" / "er").mkdir(parents=True)
     (desk.tree / "deep" / "er" / "long.py").write_text(f"{long}    return a\n")
     (desk.tree / "deep" / "settle.md").write_text("# Settle\n\nWhat settle does.\n")
-    (desk.tree / "deep" / "test_settle.py").write_text(function("settle"))
-    (desk.tree / ".gitattributes").write_text("deep/*.md linguist-documentation\n")
     desk.ingest()
 
-    def paths(*args: str) -> set[str]:
-        return {hit["path"] for hit in desk.search("settle", *args)}
-
-    assert paths("--path", "deep", "--exclude", "test,documentation") == {"deep/er/long.py"}
-    assert paths("--path", "deep", "--only", "test") == {"deep/test_settle.py"}
-    (desk.tree / ".gitattributes").write_text("deep/er/** linguist-generated\n")
-    assert desk.ingest()["documents"]["changed"] == 3
-    assert paths("--path", "deep", "--exclude", "generated", "--exclude", "test") == {"deep/settle.md"}
-    (desk.tree / "deep" / "test_settle.py").unlink()
-    desk.ingest()
-
-    assert paths("--path", "deep") == {"deep/er/long.py", "deep/settle.md"}
-    assert paths("--path", "./deep/er/") == paths("--path", "deep", "--language", "python") == {"deep/er/long.py"}
-    assert paths("--path", "er") == set()
-    assert paths("--kind", "function", "--path", "deep/settle.md") == set()
+    assert paths(desk, "--path", "deep") == {"deep/er/long.py", "deep/settle.md"}
+    confined = paths(desk, "--path", "./deep/er/")
+    assert confined == paths(desk, "--path", "deep", "--language", "python") == {"deep/er/long.py"}
+    assert paths(desk, "--path", "er") == set()
+    assert paths(desk, "--kind", "function", "--path", "deep/settle.md") == set()
     assert len(desk.search("settle", "--path", "deep/er")) > 1
     (whole,) = desk.search("settle", "--path", "deep/er", "--expand")
     assert whole["text"].startswith("def settle(a):\n")
     assert whole["text"].rstrip().endswith("return a")
     assert (whole["start_line"], whole["end_line"]) == (1, 62)
+
+
+def paths(desk: Desk, *args: str) -> set[str]:
+    """Search for what settles; return the files of the hits."""
+    return {hit["path"] for hit in desk.search("settle", *args)}
 
 
 def empty_project(desk: Desk) -> str:

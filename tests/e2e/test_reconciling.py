@@ -122,7 +122,7 @@ NOTHING = {"missing": 0, "orphan": 0, "stale": 0}
 @pytest.fixture
 def slow_provider(filled: Desk) -> Iterator[None]:
     """A provider that takes its time, so that a run of several slices lasts for many reconciliations."""
-    filled.provider.latency = 3.0
+    filled.provider.latency = 5.0
     yield
     filled.provider.latency = 0.0
 

@@ -38,7 +38,7 @@ HARMS: dict[bytes, Callable[[], object]] = {
 }
 
 
-def harmful(data: bytes, language: str) -> Outline:
+def harmful(data: bytes, language: str, *, leaf_bytes: int) -> Outline:
     """Do harm, or parse."""
     for word, harm in HARMS.items():
         if word in data:
@@ -47,7 +47,7 @@ def harmful(data: bytes, language: str) -> Outline:
         path = Path(os.fsdecode(data.split(b"WAIT ")[1].split()[0]))
         while not path.exists():
             time.sleep(0.05)
-    return parse(data, language)
+    return parse(data, language, leaf_bytes=leaf_bytes)
 
 
 pipeline.stages.parse = harmful

@@ -30,7 +30,7 @@ CHUNKS = (
 
 def chunk_row(row: dict[str, Any]) -> ChunkRow:
     """Return what a row of ``CHUNKS`` says."""
-    known = {field.name: row[field.name] for field in fields(Chunk) if field.name in row}
+    known = {name: row[name] for name in Chunk._fields if name in row}
     details = {name: tuple(values) for name, values in row["metadata"].items()}
     facts = None if row["facts"] is None else ChunkFacts(**{name: _plain(each) for name, each in row["facts"].items()})
     chunk = Chunk(**{**known, **details, "scope": tuple(row["scope"]), "facts": facts})

@@ -11,7 +11,7 @@ from models.reconciling import PostgresReconciliation
 from pipeline.reconcile_ports import ReconcileContext, ReconcilePolicy
 from pipeline.reconciliation import PassReport
 from pipeline.types import Point, Scope
-from tasks.reconcile import reconcile
+from tasks.reconciliation_pass import reconcile
 
 
 def reconcile_context(bench: Bench, **policy: float) -> ReconcileContext:

@@ -16,7 +16,7 @@ from pipeline.reconciliation import ReconciliationState
 from pipeline.sparse import SPARSE_VERSION, SparseVector
 from pipeline.testing import RecordingEmbedder
 from pipeline.types import EmbeddingModel, Point, Scope
-from tasks.reconcile import reconcile
+from tasks.reconciliation_pass import reconcile
 
 NAMES = [f"function_{number}" for number in range(12)]
 

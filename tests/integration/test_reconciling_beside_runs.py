@@ -18,7 +18,7 @@ from pipeline.reconcile_ports import ReconciliationLost
 from pipeline.reconciliation import DriftKind, PassCounts, ReconciliationState
 from pipeline.types import Claim, Stage
 from tasks.indexing import bring_to_index
-from tasks.reconcile import reconcile
+from tasks.reconciliation_pass import reconcile
 
 BEFORE, AFTER = functions("one", "two", "three", "four"), functions("new", "newer", "two", "four")
 

@@ -11,7 +11,7 @@ from tasks.planning import PlanOptions, plan_run
 from worker.api.schemas import SkippedFile, UploadAccepted
 from worker.api.services import ApiServices
 from worker.api.uploads import Upload
-from worker.embedding import versions
+from worker.chunking import versions
 from worker.sources.upload import UploadSource
 
 #: Seconds to wait while somebody else plans the same source; a client's patience is shorter than a command's.

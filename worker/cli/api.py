@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.services import effective_environment
-from worker.observability.logs import configure_logs
-from worker.settings import load_settings
+from worker.cli.opening import open_settings
 
 #: Where the API listens when nobody says where.
 DEFAULT_PORT = 8_000
@@ -23,8 +21,9 @@ def api(
 ) -> None:
     """Serve the status API until it is interrupted."""
     from worker.api.server import serve  # noqa: PLC0415  FastAPI takes half a second to import
+    from worker.observability.logs import configure_logs  # noqa: PLC0415  structlog, too
 
-    settings = load_settings(effective_environment())
+    settings = open_settings()
     configure_logs(settings.log_level, settings.log_format)
     wanted = settings.api_port or DEFAULT_PORT if port is None else port
     serve(settings, host or settings.api_host, wanted)

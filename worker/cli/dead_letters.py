@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from models.dead_letters import DeadLetters
-from pipeline.dead_letters import DeadLetterLine
 from worker.cli.names import JsonOption, TenantOption, checked
+from worker.cli.opening import open_services
 from worker.cli.output import note, print_json, printable, result
-from worker.cli.services import open_services
+
+if TYPE_CHECKING:
+    from models.dead_letters import DeadLetters
+    from pipeline.dead_letters import DeadLetterLine
 
 app = typer.Typer(no_args_is_help=True, help="Show, retry and drop documents that were given up on.")
 
@@ -105,7 +107,7 @@ def drop(
 
 def _letters(tenant: str | None, project: str | None) -> DeadLetters:
     services = open_services()
-    return DeadLetters(services.engine, tenant or services.settings.tenant, project)
+    return services.dead_letters(tenant or services.settings.tenant, project)
 
 
 def _rounds(letters: DeadLetters, ids: list[UUID] | None, *, every: bool) -> Iterator[list[UUID]]:

@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pipeline.report import RunProgress
 from worker.cli.output import note
+
+if TYPE_CHECKING:
+    from pipeline.report import RunProgress
 
 #: Seconds between two plain lines about a run, and before the first one: a short run needs none.
 LINE_EVERY = 2.0

@@ -9,8 +9,6 @@ import typer
 
 from worker.cli.names import JsonOption
 from worker.cli.output import print_json, printable, result
-from worker.cli.services import effective_environment
-from worker.doctor.examination import examine
 from worker.doctor.findings import Finding, Status, is_well
 
 #: Something must be mended.
@@ -27,6 +25,9 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check every service, setting and process, and say what to do. Exit code 1: there is a problem."""
+    from worker.cli.environment import effective_environment  # noqa: PLC0415  the settings take 0.1 s to import
+    from worker.doctor.examination import examine  # noqa: PLC0415  SQLAlchemy and psycopg take 0.25 s
+
     findings = examine(effective_environment, processes)
     well = is_well(findings)
     if as_json:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pipeline.facts import ChunkFacts
+if TYPE_CHECKING:
+    from pipeline.facts import ChunkFacts
 
 #: Names that are shown of those that a chunk uses; JSON has all of them.
 _SHOWN_REFERENCES = 12

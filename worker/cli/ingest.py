@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from models.views import Views
-from pipeline.types import Priority
+from pipeline.choices import Priority
 from worker.cli.names import JsonOption, Names, ProjectOption, SourceOption, TenantOption
+from worker.cli.opening import open_services
 from worker.cli.output import print_json
-from worker.cli.producing import produce
-from worker.cli.report import exit_code, print_report, report_of, require_same_versions
-from worker.cli.services import open_services
+from worker.cli.report import exit_code, print_report, report_of
 from worker.cli.watching import PlanNotes, watch_run
 
 
@@ -34,11 +32,13 @@ def ingest(
     Exit code 0: everything is indexed or skipped by policy. 3: some documents failed. 2: usage or configuration, or
     deletions wait for your consent.
     """
+    from worker.cli.producing import produce, require_same_versions  # noqa: PLC0415  what plans takes 0.1 s to import
+
     services = open_services()
     names = Names.of(services.settings, tenant, project, source)
     run_id = produce(services, path, names, priority, PlanNotes(quiet=as_json), allow_delete=allow_delete)
     if not no_wait:
-        watch_run(Views(services.engine), run_id, quiet=as_json)
+        watch_run(services.views, run_id, quiet=as_json)
         require_same_versions(services, run_id)
     report = report_of(services, names.tenant, run_id)
     if as_json:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from models.keys import KeyLine, Keys
 from worker.cli.names import JsonOption, TenantOption, checked
+from worker.cli.opening import open_services
 from worker.cli.output import note, print_json, printable, result
-from worker.cli.services import open_services
+
+if TYPE_CHECKING:
+    from models.keys import KeyLine
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 
@@ -25,7 +27,7 @@ def create(
 ) -> None:
     """Make a key for a tenant and print it: this once, for only its hash is kept. A new tenant is made with it."""
     services = open_services()
-    made = Keys(services.engine).create(tenant or services.settings.tenant, name)
+    made = services.keys.create(tenant or services.settings.tenant, name)
     if as_json:
         print_json({**_plain(made.line), "key": made.secret, "is_new_tenant": made.is_new_tenant})
         return
@@ -38,7 +40,7 @@ def create(
 @app.command("list")
 def list_keys(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
     """List the keys of all tenants, or of one; never the keys themselves."""
-    lines = Keys(open_services().engine).list(tenant)
+    lines = open_services().keys.list(tenant)
     if as_json:
         print_json([_plain(line) for line in lines])
         return
@@ -55,7 +57,7 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Make a key worthless at once. Doing it twice changes nothing."""
-    line = Keys(open_services().engine).revoke(key_id)
+    line = open_services().keys.revoke(key_id)
     if as_json:
         print_json(_plain(line))
         return

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from models.views import Views
 from pipeline.control import UnknownRun
-from pipeline.errors import MisconfiguredError
 from pipeline.policy import SkipReason
-from pipeline.report import RunReport
 from pipeline.states import RunState
 from worker.cli.output import printable, result
-from worker.cli.services import Services
-from worker.embedding import versions
+
+if TYPE_CHECKING:
+    from pipeline.report import RunReport
+    from worker.cli.services import Services
 
 #: Exit codes. Usage errors and everything that an operator must mend first are 2.
 EXIT_FAILED = 3
@@ -25,27 +25,10 @@ def report_of(services: Services, tenant: str, run_id: UUID) -> RunReport:
     Raises:
         UnknownRun: The tenant has none of that id.
     """
-    report = Views(services.engine).report(tenant, run_id, services.model.key)
+    report = services.views.report(tenant, run_id, services.model.key)
     if report is None:
         raise UnknownRun(f"there is no run {run_id} in tenant {tenant!r}; `mobius runs` lists the ones there are.")
     return report
-
-
-def require_same_versions(services: Services, run_id: UUID) -> None:
-    """Refuse to report a model that the workers did not use.
-
-    Raises:
-        MisconfiguredError: They use another; the next run would take the documents for outdated, and every next one.
-    """
-    ours = versions(services.settings)
-    theirs = Views(services.engine).other_versions(run_id, ours)
-    if theirs:
-        raise MisconfiguredError(
-            f"run {run_id} was indexed by other settings than this command has.\n"
-            f"  workers: {theirs}\n  here:    {ours}\n"
-            "Run both with the same MOBIUS_EMBEDDER and model (`mobius down` and `mobius up` restart the local "
-            "workers with the settings of this shell), then ingest again."
-        )
 
 
 def exit_code(report: RunReport) -> int:

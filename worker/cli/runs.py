@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 from typer.core import TyperGroup
 
-from models.views import Views
-from pipeline.report import RunLine
 from worker.cli import control
 from worker.cli.names import JsonOption, TenantOption
+from worker.cli.opening import open_services
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.report import exit_code, print_report, report_of
-from worker.cli.services import open_services
 from worker.cli.watching import watch_run
+
+if TYPE_CHECKING:
+    from pipeline.report import RunLine
 
 _SHOW = "show"
 
@@ -43,13 +44,12 @@ def show(
         raise typer.BadParameter("--watch needs the RUN_ID of one run; `mobius runs` lists them")
     services = open_services()
     owner = tenant or services.settings.tenant
-    views = Views(services.engine)
     if run_id is None:
-        _list(views.runs(owner), as_json=as_json)
+        _list(services.views.runs(owner), as_json=as_json)
         return
     report = report_of(services, owner, run_id)
     if watch:
-        watch_run(views, run_id, quiet=as_json, patient=True)
+        watch_run(services.views, run_id, quiet=as_json, patient=True)
         report = report_of(services, owner, run_id)
     if as_json:
         print_json(report)

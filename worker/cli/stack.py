@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import SecretStr
 
-from models import schema
-from worker import local
 from worker.cli.names import JsonOption
+from worker.cli.opening import open_settings, own_settings
 from worker.cli.output import note, print_json, printable, result
-from worker.cli.services import effective_environment
-from worker.local import FleetOptions, StackStatus
-from worker.local.urls import masked
-from worker.settings import Settings, load_settings, plain_environment, variable_of
+
+if TYPE_CHECKING:
+    from worker.local import StackStatus
 
 #: The services, or a part of the stack, are not there.
 EXIT_NOT_READY = 1
@@ -27,8 +24,11 @@ def up(
     as_json: JsonOption = False,
 ) -> None:
     """Start the local stack in the background, or find the one that runs."""
-    settings = load_settings()
-    fleet = FleetOptions(
+    from worker import local  # noqa: PLC0415  only three commands need it
+    from worker.settings import plain_environment  # noqa: PLC0415  pydantic takes 0.1 s to import
+
+    settings = own_settings()
+    fleet = local.FleetOptions(
         settings.cpu_concurrency, settings.io_concurrency, settings.flower_port or None, settings.api_port or None
     )
     status = local.up(settings.home, plain_environment(), report=note, services_only=services_only, fleet=fleet)
@@ -40,7 +40,9 @@ def down(
     as_json: JsonOption = False,
 ) -> None:
     """Stop the local stack; no process of it is left."""
-    home = load_settings().home
+    from worker import local  # noqa: PLC0415  only three commands need it
+
+    home = own_settings().home
     was_running = local.down(home, report=note)
     if purge:
         local.purge(home)
@@ -52,15 +54,18 @@ def down(
 
 def status(as_json: JsonOption = False) -> None:
     """Show every process of the local stack. Exit code 1: it is not running, or not all of it is ready."""
-    found = local.status(load_settings().home)
+    from worker import local  # noqa: PLC0415  only three commands need it
+
+    found = local.status(own_settings().home)
     _print_status(found, as_json=as_json)
     raise typer.Exit(0 if found.is_ready else EXIT_NOT_READY)
 
 
 def migrate() -> None:
     """Bring the database to the schema of this version."""
-    settings = load_settings(effective_environment())
-    url = settings.require("database_url")
+    from models import schema  # noqa: PLC0415  SQLAlchemy and psycopg take 0.25 s to import
+
+    url = open_settings().require("database_url")
     before = schema.current_revision(url)
     schema.upgrade(url)
     note(f"the database was at schema {before or 'none'} and is at {schema.current_revision(url)}")
@@ -68,21 +73,15 @@ def migrate() -> None:
 
 def config(as_json: JsonOption = False) -> None:
     """Print the effective configuration, secrets masked, and what each setting means."""
-    settings = load_settings(effective_environment())
-    values = {variable_of(field): _shown(settings, field) for field in Settings.model_fields}
+    from worker.cli.configuration import shown_settings  # noqa: PLC0415  pydantic takes 0.1 s to import
+
+    shown = shown_settings(open_settings())
     if as_json:
-        print_json(values)
+        print_json({each.variable: each.value for each in shown})
         return
-    for field, info in Settings.model_fields.items():
-        result(f"{variable_of(field)}={printable(values[variable_of(field)] or '')}")
-        result(f"    {info.description}")
-
-
-def _shown(settings: Settings, field: str) -> str | None:
-    value = getattr(settings, field)
-    if isinstance(value, SecretStr):
-        return "********"
-    return None if value is None else masked(str(value)) if field.endswith("_url") else str(value)
+    for each in shown:
+        result(f"{each.variable}={printable(each.value or '')}")
+        result(f"    {each.description}")
 
 
 def _print_status(found: StackStatus, *, as_json: bool) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from models.views import Views
 from pipeline import errors
 from pipeline.errors import MisconfiguredError, ServiceUnavailable
-from pipeline.policy import Skip, SkipReason
-from pipeline.report import RunProgress
+from pipeline.policy import SkipReason
 from pipeline.states import RunState
 from worker.cli.display import LINE_EVERY, open_display
 from worker.cli.output import note, printable
+
+if TYPE_CHECKING:
+    from models.views import Views
+    from pipeline.policy import Skip
+    from pipeline.report import RunProgress
 
 #: Seconds between two looks at a run at least and at most, and before the next one while Postgres does not answer.
 POLL = 0.05

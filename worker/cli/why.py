@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from models.sources import Sources
-from models.views import Views
 from pipeline.identity import document_id
-from pipeline.intake import SourceRef
-from pipeline.report import Whereabouts
-from worker.cli.judging import why_not
 from worker.cli.names import JsonOption, Names, ProjectOption, TenantOption
+from worker.cli.opening import open_services
 from worker.cli.output import note, print_json, printable, result
 from worker.cli.report import EXIT_USAGE
-from worker.cli.services import open_services
+
+if TYPE_CHECKING:
+    from pipeline.intake import SourceRef
+    from pipeline.report import Whereabouts
 
 #: Modules that people are shown; JSON has all of them.
 _SHOWN_IMPORTS = 10
@@ -35,13 +34,14 @@ def why(
     """
     services = open_services()
     names = Names.of(services.settings, tenant, project)
-    ledger = Sources(services.engine)
-    scope = ledger.scope_of(names.tenant, names.project)
-    sources = ledger.sources_of(names.tenant, names.project)
-    found = Views(services.engine).whereabouts(scope, _candidates(path, sources))
+    scope = services.sources.scope_of(names.tenant, names.project)
+    sources = services.sources.sources_of(names.tenant, names.project)
+    found = services.views.whereabouts(scope, _candidates(path, sources))
     if as_json:
         print_json(found)
     if not found:
+        from worker.cli.judging import why_not  # noqa: PLC0415  what walks sources is not needed for a document
+
         reason = why_not(path, sources, services.settings.policy)
         note(f"{printable(path)} is no document of project {names.project}: {reason}")
         raise typer.Exit(EXIT_USAGE)

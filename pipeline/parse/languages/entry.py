@@ -83,7 +83,8 @@ class Language:
 
     ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
     be in this language. At most ``max_bytes`` are parsed at once. Unless they are 0, the grammar is not used above
-    ``max_nesting`` blocks inside each other or ``max_angles`` signs ``<`` that no ``>`` follows.
+    ``max_nesting`` blocks inside each other or ``max_angles`` signs ``<`` that no ``>`` follows, or so many in one
+    statement.
     """
 
     name: str
@@ -116,3 +117,4 @@ class Language:
     max_bytes: int = MAX_PARSED_BYTES
     max_nesting: int = 0
     max_angles: int = 0
+    max_angles_a_statement: int = 0

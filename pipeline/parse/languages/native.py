@@ -31,11 +31,12 @@ _C_GROUPS = frozenset(
     }
 )
 #: What makes a C header one for C++ as well: half of a block in one place, half in another. No grammar sees that they
-#: belong together; the whole header would be an error.
+#: belong together; the whole header would be an error. Nothing is looked for far away: a line may be the whole file.
 _C_GUARD = re.compile(
-    rb"#[ \t]*+if[^\n]{0,200}?\b__cplusplus\b[^\n]*+\n"
-    rb"(?:[ \t\r]*+(?:extern[ \t]*+\"C\"[ \t]*+)?[{}]?[ \t\r]*+(?:/\*[^*\n]*+\*/[ \t\r]*+|//[^\n]*+)?\n){1,4}"
-    rb"[ \t]*+#[ \t]*+endif"
+    rb"#[ \t]*+if[^\n]{0,200}?\b__cplusplus\b[^\n]{0,200}+\n"
+    rb"(?:[ \t\r]{0,80}+(?:extern[ \t]{0,80}+\"C\"[ \t]{0,80}+)?[{}]?[ \t\r]{0,80}+"
+    rb"(?:/\*[^*\n]{0,200}+\*/[ \t\r]{0,80}+|//[^\n]{0,200}+)?\n){1,4}"
+    rb"[ \t]{0,80}+#[ \t]{0,80}+endif"
 )
 _C_OPAQUE = frozenset({"string_literal", "raw_string_literal", "preproc_arg"})
 
@@ -88,6 +89,8 @@ _CPP = Language(
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE,
     unread=_C_GUARD,
+    # What may be comparisons or type arguments takes memory with the square of their number: 13,000 of them 2.6 GB.
+    max_angles_a_statement=1_000,
 )
 
 _RUST = Language(

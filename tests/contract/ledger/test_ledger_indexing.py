@@ -111,7 +111,7 @@ def test_a_chunk_whose_definition_grows_behind_it_gets_its_new_parent_in_the_led
     after = next(row for row in bench.standing() if row.chunk.name == "f")
     assert log(bench) == (1, 0, 1)
     assert after.generation == before.generation == 1
-    assert after.chunk == replace(before.chunk, parent_end=before.chunk.parent_end + len("2345"))
+    assert after.chunk == before.chunk._replace(parent_end=before.chunk.parent_end + len("2345"))
     bench.assert_index_is_true()
 
 

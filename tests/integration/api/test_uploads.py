@@ -65,7 +65,7 @@ def test_the_same_upload_again_waits_for_the_first_and_then_changes_nothing(desk
 
 
 def current_versions(desk: ApiDesk) -> str:
-    from worker.embedding import versions  # noqa: PLC0415  the bench's workers are not the API's
+    from worker.chunking import versions  # noqa: PLC0415  the bench's workers are not the API's
 
     return versions(desk.services.settings)
 

@@ -6,11 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from pipeline.chunk import ChunkBudget
+from pipeline.chunk import KEPT_LEAF_BYTES, ChunkBudget, chunk
 from pipeline.chunk_codec import unpack_chunks
 from pipeline.errors import MalformedDocument
 from pipeline.identity import embed_hash, revision_of
 from pipeline.outline_codec import unpack_outline
+from pipeline.parse.parser import parse
 from pipeline.stages import chunk_documents, embedding_inputs, parse_documents
 from pipeline.types import DocumentRef
 from pipeline.work import ChunksMade, ChunkWork, EmbedWork, ParseWork
@@ -87,11 +88,25 @@ def test_an_empty_document_has_a_chunk_set_of_none() -> None:
     assert unpack_chunks(chunks.document, chunks.packed).chunks == ()
 
 
-def test_without_its_outline_a_document_is_parsed_again() -> None:
+@pytest.mark.parametrize("budget", [BUDGET, ChunkBudget()])
+def test_without_its_outline_a_document_is_parsed_again(budget: ChunkBudget) -> None:
     document = ref(1, TEXT)
-    (with_it,), _ = chunk_documents([ChunkWork(document, TEXT, chunked_outline())], BUDGET, "versions-1")
-    (without,), _ = chunk_documents([ChunkWork(document, TEXT, None)], BUDGET, "versions-1")
+    (with_it,), _ = chunk_documents([ChunkWork(document, TEXT, chunked_outline())], budget, "versions-1")
+    (without,), _ = chunk_documents([ChunkWork(document, TEXT, None)], budget, "versions-1")
     assert with_it == without
+
+
+def test_a_budget_that_kept_outlines_are_too_coarse_for_has_files_parsed_again() -> None:
+    inner = b"    def inner():\n" + b"        return 1\n" * 20
+    text = (b"def outer():\n" + inner * 2 + b"    return inner\n") * 3
+    assert 600 < len(text) / 3 < KEPT_LEAF_BYTES
+    (made,), _ = parse_documents([ParseWork(ref(1, text), text)])
+    budget = ChunkBudget(600, 600)
+    (chunks,), _ = chunk_documents([ChunkWork(ref(1, text), text, made.packed)], budget, "versions-1")
+    fine = chunk(ref(1, text), text, parse(text, "python"), budget)
+    assert unpack_chunks(chunks.document, chunks.packed).chunks == fine.chunks
+    coarse = chunk(ref(1, text), text, unpack_outline(made.packed), budget)
+    assert coarse.chunks != fine.chunks
 
 
 def chunked_outline() -> bytes:
@@ -103,7 +118,7 @@ def chunked_outline() -> bytes:
 def test_an_outline_that_is_damaged_or_of_another_text_fails_its_document_alone(outline: bytes) -> None:
     other = TEXT + b"# more\n"
     work = [ChunkWork(ref(1, other), other, outline), ChunkWork(ref(2, TEXT), TEXT, chunked_outline())]
-    made, failures = chunk_documents(work, BUDGET, "versions-1")
+    made, failures = chunk_documents(work, ChunkBudget(), "versions-1")
     assert [each.document.id for each in made] == [UUID(int=2)]
     assert [(each.document_id, each.error) for each in failures] == [(UUID(int=1), "MalformedDocument")]
 

@@ -16,8 +16,8 @@ from pipeline.reconciliation import PassReport, ReconciliationState
 from pipeline.testing import FakeIndex, FakeReconciliation, hashed_vector
 from pipeline.types import Chunk, DocumentRef, EmbeddingModel, Point, Scope
 from tasks.base import IngestApp, StageContext
-from tasks.queues import RECONCILE
-from tasks.reconcile import reconcile
+from tasks.reconcile import reconcile_everything
+from tasks.reconciliation_pass import reconcile
 
 MODEL = EmbeddingModel("testing", "fake", 4)
 SCOPE, SOURCE = Scope(UUID(int=1), UUID(int=2)), UUID(int=3)
@@ -177,13 +177,13 @@ def app(context: StageContext, stores: Stores) -> Iterator[IngestApp]:
 
 def test_a_tick_of_beat_mends(app: IngestApp, stores: Stores) -> None:
     del stores.index.points[stores.ids[0]]
-    assert app.tasks[RECONCILE]() == {"state": "finished", "drifted": 1, "repaired": 1}
+    assert app.tasks[reconcile_everything.name]() == {"state": "finished", "drifted": 1, "repaired": 1}
     assert stores.ids[0] in stores.index.points
 
 
 def test_a_tick_while_a_pass_is_running_ends_quietly(app: IngestApp, stores: Stores) -> None:
     stores.ledger.begin(None, is_repair=True, lease_seconds=60.0)
-    assert app.tasks[RECONCILE]() == {"state": "skipped"}
+    assert app.tasks[reconcile_everything.name]() == {"state": "skipped"}
 
 
 def test_nothing_that_a_reconciliation_is_given_can_embed(stores: Stores) -> None:

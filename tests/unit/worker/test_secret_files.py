@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.errors import MisconfiguredError
-from worker.cli import services
+from worker.cli import environment
 from worker.settings import FILE_VARIABLES, Settings, load_settings, plain_environment, variable_of
 
 URL = "postgresql://mobius:hunter2@postgres:5432/mobius"
@@ -85,11 +85,11 @@ def test_a_setting_that_can_hold_no_secret_has_no_file() -> None:
 
 def test_a_file_is_not_overruled_by_the_running_local_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running = {"DATABASE_URL": "postgresql://local", "REDIS_URL": "redis://local"}
-    monkeypatch.setattr(services, "service_environment", lambda _home: running)
+    monkeypatch.setattr(environment, "service_environment", lambda _home: running)
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setenv("DATABASE_URL_FILE", written(tmp_path / "secret", URL))
-    settings = load_settings(services.effective_environment())
+    settings = load_settings(environment.effective_environment())
     assert (settings.require("database_url"), settings.require("redis_url")) == (URL, "redis://local")
 
 

@@ -196,7 +196,7 @@ def test_a_redis_url_gets_a_database_unless_it_names_one(url: str, expected: str
 #: Who else looks at the environment, and why that is no reading of configuration.
 READERS = {
     "worker/settings.py": "the reader",
-    "worker/cli/services.py": "puts the running local stack's addresses beside it before the reader reads it",
+    "worker/cli/environment.py": "puts the running local stack's addresses beside it before the reader reads it",
     "worker/local/children.py": "passes it on to the children",
     "worker/local/postgres_init.py": "passes the stack's marks on to a child that gets nothing else of it",
 }

@@ -20,6 +20,8 @@ SLASHES = (b"//", b"/*")
         ("'short'", "short"),
         ('"""größe 👩"""', "größe 👩"),
         ('"""CRLF.\r\nMore."""', "CRLF."),
+        ('"""White space. \t\nMore."""', "White space."),
+        ('"""\x0b \nMore."""', "More."),
         ('""""""', None),
         ("''", None),
         ('"""   """', None),

@@ -139,6 +139,13 @@ def test_a_function_behind_one_whose_header_is_forgotten_keeps_its_own_facts() -
     assert [(each.complexity, len(each.parameters)) for each in about.values()] == [(1, 1), (2, 1)]
 
 
+def test_only_what_an_importer_is_given_is_an_import() -> None:
+    source = "f(require('a'), g('b'));\ng('c');\nrequire('d' + e);\nrequire('f');\nrequire(g('h'));\n"
+    facts = parse(source.encode(), "javascript").facts
+    assert facts is not None
+    assert words(source, facts.imports) == ["a", "f"]
+
+
 def test_lists_are_bounded() -> None:
     parameters = ", ".join(f"p{i}" for i in range(100))
     decorators = "".join(f"@d{i}\n" for i in range(30))

@@ -7,7 +7,9 @@ import pytest
 from pipeline.parse.facts_query import errors_query, facts_query, reference_patterns, table_of
 from pipeline.parse.languages import LANGUAGES
 
-CAPTURES = {"scope", "lambda", "parameter", "return", "doc", "branch", "decorator", "import", "reference"}
+CAPTURES = {"scope", "lambda", "parameter", "return", "doc", "branch", "decorator"} | {
+    *("import", "caller", "argument", "reference"),
+}
 
 
 @pytest.mark.parametrize("language", sorted(name for name in LANGUAGES if table_of(name) is not None))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from time import thread_time
 
 import pytest
+from harness.hostile_sizes import HOLDERS
 
-from pipeline.parse.languages import language_of
+from pipeline.parse import facts, syntax
+from pipeline.parse.facts_query import reference_patterns
+from pipeline.parse.facts_tables import TABLES
+from pipeline.parse.languages import LANGUAGES, grammar_of, language_of
 from pipeline.parse.limits import MAX_GROWTH_BYTES, MAX_UNCLOSED, growth_allowed, is_too_much, leaves_open
 from pipeline.parse.parser import MAX_PARSE_SECONDS, allowed_seconds, parse
+from pipeline.parse.syntax import Patience, syntax_tree
+from pipeline.parse.walk import MAX_DEPTH
 
 TESTS = Path(__file__).parents[3]
 SAMPLES = sorted((Path(__file__).parent / "golden").glob("*.sample"))
 SIZE, MUTATIONS = "500", "30"
+LARGE_SIZE = "12000"
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -35,6 +43,128 @@ def test_a_process_that_dies_says_what_of() -> None:
     process = run("-c", code + "hostile.main('python', sys.argv[1])", str(SAMPLES[0]))
     assert process.returncode < 0
     assert process.stdout.splitlines() == [repr("\t") + " again and again"]
+
+
+def test_every_grammar_is_given_large_hostile_files() -> None:
+    assert set(HOLDERS) >= {name for name in LANGUAGES if grammar_of(name) is not None}
+
+
+@pytest.mark.parametrize("language", sorted(HOLDERS))
+def test_a_large_hostile_file_takes_what_its_size_allows(language: str) -> None:
+    process = run("-m", "harness.hostile_sizes", language, LARGE_SIZE)
+    assert process.returncode == 0, process.stderr[-2_000:]
+    for name, seconds_over, bytes_over, depth in map(json.loads, process.stdout.splitlines()):
+        # What is behind the parse may go on for a while after it; nodes may be wrapped in a section or two.
+        assert seconds_over < 1.0, name
+        assert bytes_over < 0, name
+        assert depth <= MAX_DEPTH + 2, name
+
+
+@pytest.mark.parametrize("size", [3_000, 900_000], ids=["in one piece", "in several"])
+@pytest.mark.parametrize("seconds", [60.0, -1.0], ids=["to the end", "given up"])
+def test_a_parse_lets_go_of_the_text(size: int, seconds: float) -> None:
+    # What the parser has been handed it keeps for ever: a worker would hold on to all the text it ever parsed.
+    text = b"x = f(1)\n" * (size // 9)
+    before = sys.getrefcount(text)
+    tree = syntax_tree(text, language_of("python"), Patience(len(text), thread_time() + seconds))
+    assert (tree is None) == (seconds < 0)
+    assert sys.getrefcount(text) == before
+
+
+def test_what_is_called_is_not_read_from_the_parser_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # For each command that might be `source` the tree would ask for the text, up to 64 kB of it.
+    reads: list[int] = []
+    read = syntax._Source.read
+
+    def counted(source: syntax._Source, offset: int, point: syntax.tree_sitter.Point) -> memoryview | bytes:
+        reads.append(offset)
+        return read(source, offset, point)
+
+    monkeypatch.setattr(syntax._Source, "read", counted)
+    outline = parse(b'f() { source "a.sh"; echo "b"; }\n' * 2_000, "bash")
+    assert outline.facts is not None
+    assert len(outline.facts.imports) == facts.MAX_IMPORTS
+    assert len(reads) < 10
+
+
+def test_no_query_asks_a_tree_for_its_text() -> None:
+    # By then the parser has given it back; in 0.26.1 of tree-sitter that is the end of the process.
+    queries = [table.patterns for table in TABLES.values()]
+    queries += [embedding.query for language in LANGUAGES.values() for embedding in language.embedded]
+    queries += reference_patterns('((call name: (_) @name) @reference.call (#eq? @name "f"))')
+    assert [query for query in queries if "(#" in query] == []
+
+
+def test_a_slow_step_is_followed_by_a_look_at_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(syntax, "monotonic", lambda: now[0])
+    patience = Patience(1_000_000, deadline=-1.0)
+    assert not patience.report()
+    now[0] += 1.0
+    assert patience.report()
+    assert patience.is_lost
+
+
+@pytest.mark.parametrize(
+    ("language", "data"),
+    [
+        ("python", b"def f():\n" + b"#b\n" * 300_000 + b" pass\n"),
+        ("javascript", b"a" + b"/*b*/" * 200_000),
+        ("html", b"<!-- a" * 150_000),
+        ("rust", b'r#"' * 300_000),
+        ("bash", b")(" * 100_000),
+    ],
+    ids=["comments", "comments in a line", "comments without end", "strings without end", "brackets"],
+)
+def test_steps_that_read_to_the_end_do_not_outlast_their_time(language: str, data: bytes) -> None:
+    # A step takes some ms then, and a hundred were between two looks: 10 s were 40 s.
+    start = thread_time()
+    tree = syntax_tree(data, language_of(language), Patience(len(data), start + 0.5))
+    assert tree is None
+    assert thread_time() - start < 2.5
+
+
+@pytest.mark.parametrize("language", ["rust", "java", "typescript", "cpp", "csharp"])
+def test_definitions_ever_deeper_take_no_time_with_the_square_of_their_depth(language: str) -> None:
+    opening, closing = (text.encode() for text in HOLDERS[language])
+    # 20,000 of them took 20 s of processor time.
+    start = thread_time()
+    outline = parse(opening * 20_000 + closing * 20_000, language)
+    assert max(node.depth for node in outline.nodes) == MAX_DEPTH
+    assert thread_time() - start < 4.0
+
+
+def test_a_query_has_only_so_many_patterns_half_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each operator waits for its right side. 900 of them at every node of a megabyte took 8 s.
+    source = b"function f() { return " + b"a || " * 300 + b"a; }"
+
+    def complexity() -> int:
+        known = parse(source, "javascript").facts
+        assert known is not None
+        return known.definitions[0].complexity
+
+    assert complexity() == 301
+    monkeypatch.setattr(facts, "MAX_HALF_MATCHED_BYTES", 20 * len(source))
+    assert complexity() < 301
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n" + b" " * 500_000, b"\n/*" + b" " * 500_000])
+def test_the_guards_of_a_c_header_are_not_looked_for_far_away(end: bytes) -> None:
+    # 250 kB took 7 s, before the parser was ever asked.
+    start = thread_time()
+    language = language_of("cpp")
+    assert language.unread is not None
+    assert language.unread.sub(b"", b"#if __cplusplus " * 30_000 + end)
+    assert thread_time() - start < 2.0
+
+
+def test_angles_that_no_statement_closes_are_not_parsed() -> None:
+    # 80 kB took 2.6 GB, in one step.
+    statement = b"<!-- a" * 1_100
+    assert is_too_much(statement, language_of("cpp"))
+    assert is_too_much(b"int a;" + statement + b"; int b;", language_of("cpp"))
+    assert not is_too_much(b"std::cout << a << b;\n" * 5_000, language_of("cpp"))
+    assert not is_too_much(statement, language_of("c"))
 
 
 @pytest.mark.parametrize("language", ["rust", "java", "c"])

@@ -317,13 +317,6 @@ def test_what_is_not_code_has_no_nodes() -> None:
     assert outline.nodes == ()
 
 
-def test_only_large_nodes_are_looked_into() -> None:
-    small = parse(b"x = [\n" + b"    1,\n" * 20 + b"]\n", "python")
-    large = parse(b"x = [\n" + b"    1,\n" * LEAF_BYTES + b"]\n", "python")
-    assert len(small.nodes) == 1
-    assert len(large.nodes) > LEAF_BYTES
-
-
 def test_a_huge_table_has_far_fewer_nodes_than_rows() -> None:
     rows = 20 * MANY_SIBLINGS
     outline = parse(b"x = [\n" + b"    1,\n" * rows + b"]\n", "python")
