@@ -2,10 +2,15 @@
 
 It wakes up on Postgres' NOTIFY and at least once a second. Several may run; a dead one only slows things down,
 because a beat tick does the same work.
+
+Its looks are not evenly spaced. Idle workers ask Redis anew every second, and a message goes to the one that has asked
+for the longest: sent in step with them, it could come to the same worker for minutes, while another one, which alone
+may be able to do it (`pipeline.versions`), is always a moment too late.
 """
 
 from __future__ import annotations
 
+import random
 import signal
 import threading
 import time
@@ -25,8 +30,8 @@ from worker.starting import await_schema
 
 log = structlog.get_logger(__name__)
 
-#: Seconds between two looks when nobody notifies.
-POLL = 1.0
+#: Seconds between two looks when nobody notifies: at least and at most.
+POLL = (0.3, 1.0)
 #: Seconds to wait after a service did not answer.
 PAUSE = 1.0
 #: One dispatch in this many goes to the oldest slices whatever their priority, so that bulk never starves.
@@ -71,7 +76,8 @@ class Dispatcher:
     def _listen(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         while not self._stopped.is_set():
             self.round()
-            for _ in connection.notifies(timeout=POLL, stop_after=1):
+            pause = random.uniform(*POLL)  # noqa: S311  no secret
+            for _ in connection.notifies(timeout=pause, stop_after=1):
                 pass
 
     def round(self) -> int:

@@ -86,14 +86,15 @@ class Arena:
 
 
 @contextmanager
-def opened(services: dict[str, str], databases: Databases, place: Path) -> Iterator[Arena]:
-    """Open an arena without a fleet; whatever is started in it ends with it."""
+def opened(services: dict[str, str], databases: Databases, place: Path, **settings: str) -> Iterator[Arena]:
+    """Open an arena without a fleet; whatever is started in it ends with it. ``settings`` are of its environment."""
     redis = RedisServer(place / "redis")
     redis.start()
     with databases.migrated() as database_url, OpenAIStub(dims=32) as provider:
         file = place / "trap"
         env = environment_of(services, database_url, redis.url, provider, place)
         env |= _QUICK | {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), VARIABLE: str(file)}
+        env |= settings
         bench, fleet = Bench(database_url), Fleet(env, place)
         try:
             yield Arena(env, bench, provider, redis, fleet, Trap(file))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 import pytest
@@ -14,7 +16,8 @@ from pipeline.errors import ServiceUnavailable
 from pipeline.types import Stage, Token
 from pipeline.work import Swept
 from tasks.base import StagePolicy
-from worker.dispatcher import AGEING, Dispatcher
+from worker import dispatcher as dispatchers
+from worker.dispatcher import AGEING, POLL, Dispatcher
 from worker.observability.liveness import LifeSign
 
 POLICY = StagePolicy(60.0, 20.0, 5.0, 17.0, 8, dict.fromkeys(Stage, 60.0))
@@ -41,6 +44,28 @@ class Slices:
             raise self.fault
         self.sweeps += 1
         return Swept(0, 0, 0, 0, 0)
+
+
+class Listening(nullcontext[None]):
+    """A connection that nothing is ever notified on; it notes for how long it was listened to."""
+
+    def __init__(self, looks: int) -> None:
+        self.pauses: list[float] = []
+        self.last: Callable[[], None] = lambda: None
+        self._looks = looks
+
+    def __enter__(self) -> Self:
+        return self
+
+    def execute(self, query: str) -> None:
+        assert query == "LISTEN mobius_slices"
+
+    def notifies(self, *, timeout: float, stop_after: int) -> Iterator[None]:
+        assert stop_after == 1
+        self.pauses.append(timeout)
+        if len(self.pauses) == self._looks:
+            self.last()
+        return iter(())
 
 
 @pytest.fixture
@@ -89,6 +114,20 @@ def test_a_sweep_that_failed_is_made_up_for_in_the_next_round(app: Celery) -> No
     slices.fault = None
     dispatcher.round()
     assert slices.sweeps == 1
+
+
+def test_looks_are_at_most_a_second_apart_and_out_of_step_with_workers(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent in step with the workers' own questions, a message would come to the same one of them for minutes."""
+    listening = Listening(looks=200)
+    monkeypatch.setattr(dispatchers.psycopg, "connect", lambda *_args, **_options: listening)
+    dispatcher = Dispatcher(app, Slices(), POLICY, sweep_seconds=3600.0)
+    listening.last = dispatcher.stop
+    dispatcher.run("postgresql://nowhere")
+    assert POLL[0] <= min(listening.pauses) < max(listening.pauses) <= POLL[1] == 1.0
+    phases = {int(sum(listening.pauses[:count]) % 1.0 * 10) for count in range(len(listening.pauses))}
+    assert phases == set(range(10)), "some tenths of a second never see a look"
 
 
 def test_a_dispatcher_that_was_stopped_does_not_start() -> None:
