@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from models.cancelling import end_cancelled
 from models.pausing import FLEET_PAUSED, hold_back
-from models.session import transaction
+from models.session import NOTIFY, transaction
 from pipeline.control import RunEnded, UnknownRun
 
 #: Slices that are ended in one transaction.
@@ -30,7 +30,6 @@ _RESUME = text("UPDATE runs SET paused_at = NULL, updated_at = now() WHERE id = 
 _PAUSE_FLEET = text("INSERT INTO fleet_pauses (id) VALUES (1) ON CONFLICT DO NOTHING")
 _RESUME_FLEET = text("DELETE FROM fleet_pauses")
 _IS_FLEET_PAUSED = text(f"SELECT {FLEET_PAUSED}")
-_NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 
 
 class PostgresControl:
@@ -88,7 +87,7 @@ class PostgresControl:
 
     def _wake_dispatcher(self) -> None:
         with transaction(self._engine) as connection:
-            connection.execute(_NOTIFY)
+            connection.execute(NOTIFY)
 
 
 def _found(connection: Connection, tenant: str, run_id: UUID) -> Row[Any]:

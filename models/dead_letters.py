@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Engine, Row, text
 
 from models.listings import Moment
-from models.session import transaction
+from models.session import NOTIFY, transaction
 from models.transitions import document_move
 from pipeline.dead_letters import DeadLetterLine, UnknownDeadLetter
 from pipeline.intake import SLICE_VERSION
@@ -78,7 +78,6 @@ _ADD_DOCUMENT = text(
     "INSERT INTO run_documents (run_id, document_id, slice_id, action, is_new, generation, revision, outcome)"
     " VALUES (:run, :document, :slice, :action, :is_new, :generation + 1, :revision, 'pending')"
 )
-_NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 _FIRST_STAGE = {"index": "parse", "delete": "upsert"}
 
 
@@ -122,7 +121,7 @@ class DeadLetters:
                     _send_again(connection, run, row)
                 counts[run] = len(mine)
             connection.execute(_RESOLVE, {"ids": [row.id for row in rows], "resolution": "retried"})
-            connection.execute(_NOTIFY)
+            connection.execute(NOTIFY)
         return counts
 
     def drop(self, ids: Sequence[UUID]) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from models.pausing import FLEET_PAUSED, PAUSED_RUNS
 from models.schema import revision_of
-from models.session import driver_url, translated
+from models.session import LISTEN, driver_url, translated
 
 #: libpq takes no shorter time for one attempt to connect (seconds).
 _CONNECT_TIMEOUT = 2
@@ -40,9 +40,9 @@ _CONNECTIONS = text(
     " (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS database_limit,"
     " (SELECT rolconnlimit FROM pg_roles WHERE rolname = session_user) AS role_limit,"
     " count(*) FILTER (WHERE NOT is_ours) AS others, count(*) FILTER (WHERE is_ours) AS ours,"
-    " count(*) FILTER (WHERE is_ours AND query ILIKE 'LISTEN mobius_slices%') AS dispatchers"
+    f" count(*) FILTER (WHERE is_ours AND query ILIKE '{LISTEN}%') AS dispatchers"
     " FROM (SELECT query, datname IS NOT DISTINCT FROM current_database()"
-    " AND coalesce(application_name = 'mobius-ingest' OR query ILIKE 'LISTEN mobius_slices%', false) AS is_ours"
+    f" AND coalesce(application_name = 'mobius-ingest' OR query ILIKE '{LISTEN}%', false) AS is_ours"
     " FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) AS a"
 )
 _BACKLOG = text(

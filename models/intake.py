@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Engine, text
 
 from models.planning_lock import lock_source, unlock_source
-from models.session import transaction, translated
+from models.session import NOTIFY, transaction, translated
 from models.transitions import document_move
 from pipeline.errors import storable
 from pipeline.identity import document_id
@@ -130,7 +130,6 @@ _REFRESH_STATS = text(
     " WHERE d.id = t.id AND d.generation = t.generation"
 )
 _STILL_PLANNING = text("SELECT 1 FROM runs WHERE id = :run AND plan_state = 'planning' FOR SHARE")
-_NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 
 
 class Intake:
@@ -291,7 +290,7 @@ def _add_slice(
             "shas": revisions,
         },
     )
-    connection.execute(_NOTIFY)
+    connection.execute(NOTIFY)
 
 
 def _owner(run: OpenRun) -> dict[str, UUID]:

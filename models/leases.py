@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, text
 
 from models.pausing import PAUSED
-from models.session import transaction
+from models.session import NOTIFY, transaction
 from models.transitions import document_move, slice_move
 from pipeline.errors import ClaimLost, storable, storable_trace
 from pipeline.states import DocumentEvent, SliceEvent
@@ -57,7 +57,6 @@ _FINISH = text(
         where="s.id = :slice AND s.owner = :owner",
     )
 )
-_NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 
 _FAIL_OUTCOMES = text(
     "UPDATE run_documents rd SET outcome = 'failed', error = f.error, message = f.message, finished_at = now()"
@@ -150,7 +149,7 @@ def finish(connection: Connection, claim: Claim) -> None:
     """End the slice and wake the dispatcher, whose window has room now. The caller holds the fence."""
     if connection.execute(_FINISH, _owned(claim)).rowcount != 1:
         raise ClaimLost
-    connection.execute(_NOTIFY)
+    connection.execute(NOTIFY)
 
 
 def record_failures(connection: Connection, claim: Claim, failures: Sequence[Failure]) -> None:

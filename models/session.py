@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -18,6 +19,10 @@ from pipeline.errors import MisconfiguredError, ServiceUnavailable
 CONNECT_TIMEOUT = 5
 #: No statement of ours waits longer for a row that another transaction holds (milliseconds).
 LOCK_TIMEOUT = 30_000
+#: To be executed in the transaction that makes slices ready: wakes up who listens.
+NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
+#: What a listening connection executed last; running dispatchers are known by it.
+LISTEN = "LISTEN mobius_slices"
 
 
 def driver_url(database_url: str) -> str:
@@ -66,6 +71,25 @@ def _register_vector(connection: psycopg.Connection[Any], _record: object) -> No
     if found:
         register_vector(connection)
     connection.rollback()
+
+
+@contextmanager
+def listening(database_url: str) -> Iterator[Callable[[float, float], None]]:
+    """Give what returns as soon as slices are ready, at the latest after a time drawn between two (s).
+
+    Raises:
+        ServiceUnavailable: Postgres is down, was restarted, or timed out.
+    """
+    url = driver_url(database_url).replace("+psycopg", "")
+    with translated(), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT) as connection:
+        connection.execute(LISTEN)
+
+        def wait(least: float, most: float) -> None:
+            seconds = random.uniform(least, most)  # noqa: S311  no secret
+            for _ in connection.notifies(timeout=seconds, stop_after=1):
+                pass
+
+        yield wait
 
 
 @contextmanager

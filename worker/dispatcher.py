@@ -10,15 +10,14 @@ may be able to do it (`pipeline.versions`), is always a moment too late.
 
 from __future__ import annotations
 
-import random
 import signal
 import threading
 import time
 
-import psycopg
 import structlog
 from celery import Celery
 
+from models.session import listening
 from pipeline.errors import MisconfiguredError, ServiceUnavailable
 from pipeline.ports import Ledger
 from tasks.base import StagePolicy
@@ -66,19 +65,13 @@ class Dispatcher:
         """Work until stopped; a service that does not answer is waited for."""
         while not self._stopped.is_set():
             try:
-                with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
-                    connection.execute("LISTEN mobius_slices")
-                    self._listen(connection)
-            except (psycopg.OperationalError, ServiceUnavailable) as exc:
-                log.warning("service_unavailable", reason=str(exc).strip())
+                with listening(database_url) as wait:
+                    while not self._stopped.is_set():
+                        self.round()
+                        wait(*POLL)
+            except ServiceUnavailable as exc:
+                log.warning("service_unavailable", reason=str(exc))
                 self._stopped.wait(PAUSE)
-
-    def _listen(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        while not self._stopped.is_set():
-            self.round()
-            pause = random.uniform(*POLL)  # noqa: S311  no secret
-            for _ in connection.notifies(timeout=pause, stop_after=1):
-                pass
 
     def round(self) -> int:
         """Sweep when it is time, then send what the window has room for; return how many were sent."""
@@ -105,7 +98,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, dispatcher.stop)
     signal.signal(signal.SIGINT, dispatcher.stop)
     log.info("dispatcher_started", window=context.policy.dispatch_window)
-    dispatcher.run(database_url.replace("+psycopg", ""))
+    dispatcher.run(database_url)
     log.info("dispatcher_stopped")
 
 

@@ -11,6 +11,7 @@ from harness.bench import Bench
 from harness.diagnosis import advised, by_name
 
 from models.schema import downgrade, known_revisions
+from models.session import LISTEN
 from worker.doctor import fleet, postgres
 from worker.doctor.connections import judge_connections
 from worker.doctor.findings import Finding, Silence, Status
@@ -126,7 +127,7 @@ def test_the_limit_of_the_database_counts(database_url: str) -> None:
 def test_connections_of_others_and_listening_dispatchers_are_counted(database_url: str) -> None:
     before = seen_at(database_url).connections
     with psycopg.connect(database_url), psycopg.connect(database_url, autocommit=True) as dispatcher:
-        dispatcher.execute("LISTEN mobius_slices")
+        dispatcher.execute(LISTEN)
         seen = seen_at(database_url).connections
     assert (seen.others, seen.ours) == (before.others + 1, before.ours + 1)
     assert (before.dispatchers, seen.dispatchers) == (0, 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from unittest.mock import MagicMock
+
+import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from models.session import driver_url, open_engine, translated
+from models.session import LISTEN, driver_url, listening, open_engine, translated
 from pipeline.errors import MisconfiguredError, ServiceUnavailable
 
 
@@ -56,3 +59,27 @@ def test_other_errors_stay_what_they_are() -> None:
         with pytest.raises(type(fault)) as caught, translated():
             raise fault
         assert caught.value is fault
+
+
+def test_who_listens_returns_after_times_that_are_all_over_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = MagicMock(psycopg.Connection)
+    connection.__enter__.return_value = connection
+    connection.notifies.return_value = iter(())
+    monkeypatch.setattr(psycopg, "connect", lambda *_args, **_options: connection)
+    with listening("postgresql://host/database") as wait:
+        for _ in range(200):
+            wait(0.5, 1.0)
+    connection.execute.assert_called_once_with(LISTEN)
+    pauses = [call.kwargs["timeout"] for call in connection.notifies.call_args_list]
+    assert {int(pause * 20) for pause in pauses} == set(range(10, 20))
+
+
+def test_who_listens_while_postgres_goes_away_learns_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = MagicMock(psycopg.Connection)
+    connection.__enter__.return_value = connection
+    connection.__exit__.return_value = False
+    connection.notifies.side_effect = psycopg.OperationalError("the connection is lost")
+    monkeypatch.setattr(psycopg, "connect", lambda *_args, **_options: connection)
+    lost = pytest.raises(ServiceUnavailable, match=r"Postgres does not answer \(the connection is lost\)")
+    with lost, listening("postgresql://host/database") as wait:
+        wait(0.5, 1.0)
