@@ -4,11 +4,17 @@
 set -eu
 
 compose=${COMPOSE:-docker compose}
-api=http://127.0.0.1:${API_PORT:-8000}
+api=http://$($compose port api 8000 | sed 's/^0\.0\.0\.0:/127.0.0.1:/')
 word="smoke$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')"
 place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
 umask 077
+
+tidy() {
+  key=$(sed -n 's/.*"id": *"\([0-9a-f-]*\)".*/\1/p' "$place/key" 2>/dev/null) || true
+  test -z "$key" || $compose exec -T api mobius keys revoke "$key" >/dev/null || true
+  rm -rf "$place"
+}
+trap tidy EXIT
 
 fail() {
   echo "smoke: $1" >&2
@@ -19,8 +25,8 @@ ask() {
   curl --silent --show-error --fail-with-body --max-time 60 --header "@$place/header" "$@"
 }
 
-$compose exec -T api mobius keys create --name smoke >"$place/key" || fail "no API key was made"
-printf 'X-API-Key: %s\n' "$(cat "$place/key")" >"$place/header"
+$compose exec -T api mobius keys create --name smoke --json >"$place/key" || fail "no API key was made"
+printf 'X-API-Key: %s\n' "$(sed -n 's/.*"key": *"\([^"]*\)".*/\1/p' "$place/key")" >"$place/header"
 printf 'def %s(basket):\n    """Reserve every line of a basket or none."""\n    return basket\n' "$word" >"$place/file"
 
 ask --form "files=@$place/file;filename=src/$word.py" --form source=smoke \

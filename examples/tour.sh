@@ -26,13 +26,23 @@ flower=$($mobius status --json | .venv/bin/python -c '
 import json, sys
 print(next((child["url"].replace("mobius:***@", "") for child in json.load(sys.stdin) if child["name"] == "flower"), "not running"))')
 
-cat <<NEXT
-
-==> next, to try
+echo
+echo "==> next, to try"
+if [ -n "$directory" ]; then
+  cat <<NEXT
+  a search of your own        $mobius search "QUERY"
+  an edit, seen by search     change a file; $mobius ingest "$directory"
+  where one file is           $mobius why "$directory/FILE"
+NEXT
+else
+  cat <<NEXT
   a search of your own        $mobius search "when is a product bought again"
   an edit, seen by search     echo "// a gift wrap costs two euros" >> examples/shop/shipping.js
                               $mobius ingest examples/shop/shipping.js && $mobius search "gift wrap" -k 1
   where one file is           $mobius why examples/shop/orders.ts
+NEXT
+fi
+cat <<NEXT
   all runs; one run           $mobius runs; $mobius runs RUN_ID
   what is running             $mobius status
   the workers, in Flower      $flower

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -36,6 +37,9 @@ effect, `mobius doctor` says whether it works. A secret is never printed.
 
 A variable without the prefix may be given as a file: `DATABASE_URL_FILE=/run/secrets/database_url` stands for
 `DATABASE_URL` with the file's one line as its value. Both at once, and a file that is missing or empty, are refused.
+
+The local stack starts the program `qdrant` that `QDRANT_BIN` names, or one on PATH, and its own small engine where
+there is none.
 """
 
 _NAMES: dict[Any, str] = {int: "integer", float: "number", str: "text", bool: "`true` or `false`", Path: "path"}
@@ -78,6 +82,8 @@ def _kind(kind: Any) -> str:
         return ", ".join(f"`{word}`" for word in get_args(kind))
     if get_origin(kind) is Annotated:
         return _kind(get_args(kind)[0])
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ", ".join(f"`{member.value}`" for member in kind)
     return _NAMES.get(kind) or str(getattr(kind, "__name__", kind))
 
 

@@ -29,8 +29,9 @@ def ingest(
 ) -> None:
     """Ingest PATH: new and changed files are embedded and indexed, deleted ones are removed.
 
-    Exit code 0: everything is indexed or skipped by policy. 3: some documents failed. 2: usage or configuration, or
-    deletions wait for your consent.
+    Exit code 0: everything is indexed or skipped by policy. 3: some documents failed, or the run was cancelled.
+    2: usage, configuration, a service that does not answer, or a run that is incomplete (interrupted, or deletions wait
+    for your consent): mend it and repeat it.
     """
     from worker.cli.producing import produce, require_same_versions  # noqa: PLC0415  what plans takes 0.1 s to import
 

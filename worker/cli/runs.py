@@ -27,8 +27,20 @@ class _ShowsByDefault(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """See click."""
         if not args or (args[0] not in self.commands and args[0] not in {"--help", "-h"}):
+            if args and not args[0].startswith("-") and not _is_uuid(args[0]):
+                known = ", ".join(sorted(self.commands))
+                what = f"{args[0]!r} is neither a command ({known}) nor the id of a run; `mobius runs` lists those"
+                raise typer.BadParameter(what, ctx=ctx)
             args = [_SHOW, *args]
         return super().parse_args(ctx, args)
+
+
+def _is_uuid(word: str) -> bool:
+    try:
+        UUID(word)
+    except ValueError:
+        return False
+    return True
 
 
 def show(
@@ -74,7 +86,8 @@ def _list(lines: list[RunLine], *, as_json: bool) -> None:
 
 app = typer.Typer(
     cls=_ShowsByDefault,
-    help="List the latest runs, or report one (`mobius runs RUN_ID [--watch]`); cancel, pause and resume runs.",
+    help="List the latest runs, or report one (`mobius runs RUN_ID [--watch]`; options: `mobius runs show --help`);"
+    " cancel, pause and resume runs.",
 )
 app.command(_SHOW)(show)
 app.command()(control.cancel)

@@ -143,7 +143,7 @@ class _Trouble:
         if progress.error:
             self._tell(f"{progress.error}: {printable(progress.message)} It is tried again.")
         elif time.monotonic() - self._moved_at > STANDSTILL:
-            self._tell("nothing has moved for a while; `mobius status` shows whether dispatcher and workers run")
+            self._tell("nothing has moved for a while; `mobius doctor` says whether dispatcher and workers run")
         else:
             self._told = ""
 

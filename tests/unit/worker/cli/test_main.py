@@ -71,7 +71,7 @@ def test_ingest_takes_every_option_of_its_contract() -> None:
         (("search", "x", "--exclude", "tests"), "name some of"),
         (("search", "x", "-k", "0"), "greater than or equal to 1"),
         (("search", "x", "--project", "p" * 201), "longer than 200 bytes"),
-        (("runs", "no-uuid"), "UUID"),
+        (("runs", "no-uuid"), "neither a command (cancel, pause, resume, show) nor the id of a run"),
         (("runs", "cancel"), "Missing argument"),
         (("runs", "pause", "no-uuid"), "UUID"),
         (("dead-letters", "retry", "no-uuid"), "UUID"),

@@ -87,7 +87,7 @@ def test_a_standstill_is_told_where_to_look(
 ) -> None:
     monkeypatch.setattr(watching, "STANDSTILL", 0.0)
     watch_run(Answers(progress(), progress(), progress(), ENDED), RUN, quiet=True)
-    assert capsys.readouterr().err.count("`mobius status` shows whether dispatcher and workers run") == 1
+    assert capsys.readouterr().err.count("`mobius doctor` says whether dispatcher and workers run") == 1
 
 
 def test_stages_without_documents_are_left_out() -> None:
