@@ -1,10 +1,11 @@
 """Decide what the index must be told so that it holds exactly a document's newest chunks.
 
-A chunk that was written before and is the same now costs nothing; one that only moved gets a new payload; only a
-new embedding input, or another version of the sparse vectors, is a new point. What is gone is retired with the
-generation below which it may be deleted, so that a late deletion cannot remove what a newer revision wrote. After a
-generation that was never committed every point is written anew: that one may have changed points that stay, and where
-it still sleeps with a write on the wire, the newer generation of all points keeps it out.
+A chunk that was written before and is the same now costs nothing; one that only moved gets a new payload, or a whole
+new point where the index has lost its own; only a new embedding input, or another version of the sparse vectors, is a
+new point from the start. What is gone is retired with the generation below which it may be deleted, so that a late
+deletion cannot remove what a newer revision wrote. After a generation that was never committed every point is written
+anew: that one may have changed points that stay, and where it still sleeps with a write on the wire, the newer
+generation of all points keeps it out.
 """
 
 from __future__ import annotations
@@ -162,6 +163,15 @@ def versions_of(made: str, written: str) -> str:
 
 def _sparse_version(versions: str) -> str:
     return next((word for word in versions.split() if word.startswith("sparse-")), "")
+
+
+def lost_moves(plans: Iterable[DocumentPlan], stored: Mapping[UUID, StoredPoint]) -> list[DocumentPlan]:
+    """Return plans that write whole points for the moves that found none: the index had lost it."""
+    lost = [
+        DocumentPlan(plan.document, writes=tuple(chunk for chunk in plan.moves if chunk.id not in stored))
+        for plan in plans
+    ]
+    return [plan for plan in lost if plan.writes]
 
 
 def verify_written(plans: Iterable[DocumentPlan], stored: Mapping[UUID, StoredPoint]) -> None:

@@ -15,10 +15,11 @@ from pipeline.chunk_codec import unpack_chunks
 from pipeline.errors import ClaimLost, MalformedDocument, PermanentError
 from pipeline.identity import model_id
 from pipeline.parse.decode import text_of
-from pipeline.types import Action, Chunk, Claim, DocumentRef, Failure, Retirement, Vector
+from pipeline.types import Action, Chunk, Claim, DocumentRef, Failure, Point, Retirement, StoredPoint, Vector
 from pipeline.upsert import (
     DocumentPlan,
     ReadBackFailed,
+    lost_moves,
     moves_of,
     plan_document,
     points_of,
@@ -143,12 +144,7 @@ def _write(
     vectors: Mapping[bytes, Vector],
     texts: Texts,
 ) -> None:
-    points = [
-        point
-        for plan in plans
-        if plan.writes
-        for point in points_of(claim, plan, vectors, text_of(*texts[plan.document.id]))
-    ]
+    points = _points(claim, plans, vectors, texts)
     moves = [move for plan in plans for move in moves_of(claim, plan)]
     if points:
         context.index.upsert(claim.scope, points)
@@ -156,7 +152,33 @@ def _write(
         context.index.move(claim.scope, moves)
     touched = [point_id for plan in plans for point_id in plan.touched]
     if touched:
-        verify_written(plans, context.index.retrieve(claim.scope, touched))
+        stored = context.index.retrieve(claim.scope, touched)
+        lost = lost_moves(plans, stored)
+        verify_written(plans, {**stored, **_write_lost(context, claim, lost, texts)} if lost else stored)
+
+
+def _write_lost(
+    context: StageContext, claim: Claim, lost: Sequence[DocumentPlan], texts: Texts
+) -> Mapping[UUID, StoredPoint]:
+    """Write whole points where there was nothing to move, and read them back.
+
+    Raises:
+        NotEmbedded: The ledger has lost their vectors as well.
+    """
+    vectors = _vectors(context, lost)
+    if not all(_is_embedded(plan, vectors) for plan in lost):
+        raise NotEmbedded
+    context.index.upsert(claim.scope, _points(claim, lost, vectors, texts))
+    return context.index.retrieve(claim.scope, [point_id for plan in lost for point_id in plan.touched])
+
+
+def _points(claim: Claim, plans: Sequence[DocumentPlan], vectors: Mapping[bytes, Vector], texts: Texts) -> list[Point]:
+    return [
+        point
+        for plan in plans
+        if plan.writes
+        for point in points_of(claim, plan, vectors, text_of(*texts[plan.document.id]))
+    ]
 
 
 def _retire(

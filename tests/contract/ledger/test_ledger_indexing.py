@@ -215,6 +215,36 @@ def test_points_that_do_not_read_back_are_not_committed(bench: Steps) -> None:
     bench.assert_index_is_true()
 
 
+def test_a_moved_chunk_whose_point_the_index_has_lost_is_written_anew(bench: Steps) -> None:
+    ingest(bench, functions("one", "two", "three"))
+    before = dict(bench.index.points)
+    lost = bench.standing()[1].chunk.id
+    del bench.index.points[lost]
+    bought = len(bench.embedder.bought)
+    counts = ingest(bench, f"import os\n{functions('one', 'two', 'three')}")
+    assert (counts["documents"], counts["failed"]) == (1, 0)
+    assert progress(bench) == ("indexed", 2)
+    assert lost in bench.index.written
+    assert bench.index.points[lost].vector == before[lost].vector
+    assert len(bench.embedder.bought) == bought + counts["written"], "what is written anew for the loss is not bought"
+    bench.assert_index_is_true()
+
+
+def test_a_lost_point_that_does_not_stay_written_is_not_committed(bench: Steps) -> None:
+    ingest(bench, functions("one", "two"))
+    bench.ingest({"a.py": functions("new", "newer", "one", "two")})
+    claim = bench.claim_at(Stage.UPSERT)
+    bench.index.points.pop(bench.standing()[1].chunk.id)
+    drop = bench.index.drop
+    bench.index.after["retrieve"] = lambda: bench.index.after.update(upsert=drop)
+    with pytest.raises(ReadBackFailed):
+        bring_to_index(bench.context, claim)
+    assert (progress(bench), bench.names()) == (("pending", 1), ["one", "two"])
+    bring_to_index(bench.context, claim)
+    assert progress(bench) == ("indexed", 2)
+    bench.assert_index_is_true()
+
+
 def test_a_deletion_that_does_not_read_back_is_tried_again(bench: Steps) -> None:
     ingest(bench, functions("one", "two"))
     bench.ingest({"a.py": functions("one")})

@@ -18,6 +18,7 @@ from pipeline.upsert import (
     CommittedChunk,
     DocumentPlan,
     ReadBackFailed,
+    lost_moves,
     moves_of,
     payload_of,
     plan_document,
@@ -272,6 +273,13 @@ def test_what_was_written_or_moved_must_read_back_at_its_generation_or_a_newer_o
     for found in ({}, stored(chunk("one"), 4), stored(chunk("two"), 5)):
         with pytest.raises(ReadBackFailed):
             verify_written([made], found)
+
+
+def test_what_moved_and_is_not_there_is_written_whole() -> None:
+    here, gone, written = chunk("one"), chunk("two"), chunk("three")
+    made = DocumentPlan(DOCUMENT, writes=(written,), moves=(here, gone), retired=(MODEL,))
+    assert lost_moves([made], stored(here, 5)) == [DocumentPlan(DOCUMENT, writes=(gone,))]
+    assert lost_moves([made], stored(here, 5) | stored(gone, 4)) == []
 
 
 def test_what_was_not_touched_is_not_asked_for() -> None:
