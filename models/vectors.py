@@ -35,14 +35,22 @@ _UNBOUGHT = text(
     "SELECT h FROM unnest(CAST(:hashes AS bytea[])) AS h WHERE NOT EXISTS"
     " (SELECT 1 FROM embeddings e WHERE e.model_id = :model AND e.embed_hash = h AND e.vector IS NOT NULL)"
 )
-# Rows are taken in sorted order, so that two slices that want the same inputs cannot deadlock.
+# Rows are taken in sorted order, so that two slices that want the same inputs cannot deadlock. A row that is there
+# already is locked by this, whether it is the slice's own or not: `DO UPDATE` locks what its condition leaves out.
 _RESERVE = text(
     "INSERT INTO embeddings (model_id, embed_hash, claimed_by)"
     " SELECT :model, h, :slice FROM unnest(CAST(:hashes AS bytea[])) AS h ORDER BY h"
     " ON CONFLICT (model_id, embed_hash) DO UPDATE SET claimed_by = excluded.claimed_by"
-    " WHERE embeddings.vector IS NULL AND (embeddings.claimed_by = excluded.claimed_by OR NOT EXISTS"
-    " (SELECT 1 FROM slices s WHERE s.id = embeddings.claimed_by AND s.state = 'running' AND s.lease_until > now()))"
+    " WHERE embeddings.vector IS NULL AND embeddings.claimed_by = excluded.claimed_by"
     " RETURNING embed_hash"
+)
+# A statement of its own: the one before may have waited for others, and its snapshot is from before it did. Who claimed
+# a slice and reserved with it meanwhile would look dead there.
+_TAKE_OVER = text(
+    "UPDATE embeddings e SET claimed_by = :slice WHERE e.model_id = :model"
+    " AND e.embed_hash = ANY(CAST(:hashes AS bytea[])) AND e.vector IS NULL AND NOT EXISTS"
+    " (SELECT 1 FROM slices s WHERE s.id = e.claimed_by AND s.state = 'running' AND s.lease_until > now())"
+    " RETURNING e.embed_hash"
 )
 # For the driver: only its own placeholders send vectors in binary (%b). As text they cost ten times the processor.
 _STORE = (
@@ -95,8 +103,10 @@ class Embeddings:
             if not wanted:
                 return Reservation(frozenset(), frozenset())
             mine = frozenset(connection.execute(_RESERVE, {**values, "hashes": wanted}).scalars())
-            others = [embed_hash for embed_hash in wanted if embed_hash not in mine]
-            # What another slice bought between the two statements is neither mine nor awaited.
+            if rest := [embed_hash for embed_hash in wanted if embed_hash not in mine]:
+                mine |= frozenset(connection.execute(_TAKE_OVER, {**values, "hashes": rest}).scalars())
+            others = [embed_hash for embed_hash in rest if embed_hash not in mine]
+            # What another slice bought between the statements is neither mine nor awaited.
             others = list(connection.execute(_UNBOUGHT, {**values, "hashes": others}).scalars()) if others else []
         return Reservation(mine, frozenset(others))
 

@@ -11,11 +11,12 @@ from harness.fleet import wait_until
 from psycopg import sql
 
 from pipeline.errors import ServiceUnavailable
+from pipeline.identity import model_id
 from pipeline.testing import hashed_vector
 from pipeline.types import Claim, EmbeddingCall, EmbeddingModel, EmbeddingReply, Stage
 
 MODEL = EmbeddingModel("testing", "recording", 8)
-A = b"a" * 32
+A, B = b"a" * 32, b"b" * 32
 
 
 @pytest.fixture
@@ -61,6 +62,34 @@ def test_saving_a_reply_locks_slice_and_embeddings_in_the_order_of_everybody_els
         holder.execute("SELECT 1 FROM embeddings FOR UPDATE NOWAIT")
     late.join()
     assert set(bench.ledger.vectors(MODEL, [A])) == {A}
+
+
+def test_who_waited_for_a_reservation_takes_none_that_was_made_meanwhile(bench: Bench) -> None:
+    """It began to wait while the other slice was not claimed yet, so that one's reservation looked dead to it."""
+    bench.ledger.register_model(MODEL, 1)
+    bench.ingest({"1.txt": "one"}, {"2.txt": "two"})
+    first, second = bench.ledger.take_ready(100, oldest_first=True)
+    chunked = bench.claim_at(Stage.CHUNK, first)
+    bench.work(chunked)
+    late = bench.claim_at(Stage.EMBED, second)
+    mine: list[frozenset[bytes]] = []
+
+    def reserve() -> None:
+        mine.append(bench.ledger.reserve_embeddings(late, MODEL, [A, B]).mine)
+
+    waiting = threading.Thread(target=reserve)
+    with psycopg.connect(plain_url(bench)) as holder:
+        holder.execute(
+            "INSERT INTO embeddings (model_id, embed_hash, claimed_by) VALUES (%s, %s, gen_random_uuid())",
+            [model_id(MODEL.key), A],
+        )
+        waiting.start()
+        wait_until(lambda: bench.waiting_for_locks() == 1, "it waits for what somebody else is inserting")
+        buyer = bench.claim(following(chunked.token))
+        mine.append(bench.ledger.reserve_embeddings(buyer, MODEL, [B]).mine)
+        holder.rollback()
+    waiting.join()
+    assert mine == [{B}, {A}]
 
 
 @pytest.mark.parametrize("fate", ["pg_terminate_backend", "pg_cancel_backend"])
