@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from models.session import transaction
 from models.standings import TRAITS_TOLD, Claimed, standing_of, traits_told
@@ -74,11 +74,12 @@ _SAVE = text(
     " SELECT gen_random_uuid(), :pass, t.* FROM unnest(CAST(:points AS uuid[]), CAST(:numbered AS bool[]),"
     " CAST(:documents AS uuid[]), CAST(:kinds AS text[])) AS t"
 )
+# One kind of id at a time, so that the unique index of drifts gives each batch in order, from where the last one ended.
 _UNREPAIRED = (
-    "SELECT point_id, is_numbered, document_id FROM drifts WHERE reconciliation_id = :pass AND repaired_at IS NULL"
-    "{beyond} ORDER BY is_numbered DESC, point_id LIMIT :limit"
+    "SELECT point_id, is_numbered, document_id FROM drifts WHERE reconciliation_id = :pass AND is_numbered = :numbered"
+    "{beyond} AND repaired_at IS NULL ORDER BY point_id LIMIT :limit"
 )
-_BEYOND = " AND (NOT is_numbered, point_id) > (NOT :numbered, CAST(:point AS uuid))"
+_BEYOND = " AND point_id > CAST(:point AS uuid)"
 _REPAIRED = text(
     "UPDATE drifts d SET repaired_at = now(), updated_at = now()"
     " FROM unnest(CAST(:points AS uuid[]), CAST(:numbered AS bool[])) AS t(id, numbered)"
@@ -186,13 +187,12 @@ class PostgresReconciliation:
 
     def unrepaired(self, held: Pass, after: PointId | None, limit: int) -> list[Suspect]:
         """Return the pass's next drifts in id order that are not mended."""
-        values: dict[str, object] = {"pass": held.id, "limit": limit}
-        if after is not None:
-            values |= {"numbered": isinstance(after, int), "point": _as_uuid(after)}
-        sql = _UNREPAIRED.format(beyond="" if after is None else _BEYOND)
+        numbered = after is None or isinstance(after, int)
         with transaction(self._engine) as connection:
-            rows = connection.execute(text(sql), values).all()
-        return [Suspect(row[0].int if row[1] else row[0], row[2]) for row in rows]
+            found = _unrepaired(connection, held, after, limit, is_numbered=True) if numbered else []
+            if len(found) < limit:
+                found += _unrepaired(connection, held, None if numbered else after, limit - len(found))
+        return found
 
     def mark_repaired(self, held: Pass, ids: Collection[PointId]) -> None:
         """Record that these drifts are mended."""
@@ -203,6 +203,17 @@ class PostgresReconciliation:
         """Make the next ingestion take these documents on again."""
         with transaction(self._engine) as connection:
             connection.execute(_OUTDATE, {"ids": sorted(documents)})
+
+
+def _unrepaired(
+    connection: Connection, held: Pass, after: PointId | None, limit: int, *, is_numbered: bool = False
+) -> list[Suspect]:
+    values: dict[str, object] = {"pass": held.id, "numbered": is_numbered, "limit": limit}
+    if after is not None:
+        values["point"] = _as_uuid(after)
+    sql = _UNREPAIRED.format(beyond="" if after is None else _BEYOND)
+    rows = connection.execute(text(sql), values)
+    return [Suspect(row[0].int if row[1] else row[0], row[2]) for row in rows]
 
 
 def _keys(ids: Collection[PointId]) -> dict[str, list[object]]:
