@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from models.leases import IS_BUYING
 from models.transitions import document_move, slice_move
 from pipeline.states import DocumentEvent, SliceEvent
 
@@ -50,11 +51,16 @@ _DROP_CHUNK_SETS = text(
     "DELETE FROM chunk_sets cs USING unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]))"
     " AS t(id, generation) WHERE cs.document_id = t.id AND cs.generation = t.generation"
 )
-_RELEASE = text("DELETE FROM embeddings WHERE claimed_by = ANY(CAST(:slices AS uuid[])) AND vector IS NULL")
+# What a worker may have in flight stays reserved, or the next run would buy it a second time beside it.
+_RELEASE = text(
+    "DELETE FROM embeddings e USING slices s WHERE s.id = e.claimed_by AND s.id = ANY(CAST(:slices AS uuid[]))"
+    f" AND e.vector IS NULL AND {IS_BUYING} IS NOT TRUE"
+)
 _END_SLICES = text(
     slice_move(
         SliceEvent.CANCEL,
-        sets="owner = NULL, lease_until = NULL, finished_at = now(), error = '', message = '', trace = ''",
+        sets="not_before = CASE WHEN s.stage = 'embed' THEN s.lease_until END, owner = NULL, lease_until = NULL,"
+        " finished_at = now(), error = '', message = '', trace = ''",
         where="s.id = ANY(CAST(:slices AS uuid[])) AND NOT EXISTS"
         " (SELECT 1 FROM run_documents rd WHERE rd.slice_id = s.id AND rd.outcome = 'pending')",
     )

@@ -41,6 +41,16 @@ _HAND_BACK = text(
         where="s.id = :slice AND s.owner = :owner",
     )
 )
+_OF_CANCELLED = (
+    "s.id = :slice AND s.stage = :stage AND s.seq = :seq AND s.state = 'cancelled' AND s.not_before IS NOT NULL"
+)
+_KEEP_RESERVED = text(f"UPDATE slices s SET not_before = now() + make_interval(secs => :lease) WHERE {_OF_CANCELLED}")
+_LET_GO = text(f"UPDATE slices s SET not_before = NULL WHERE {_OF_CANCELLED}")
+#: Forgets what a slice had reserved and not bought.
+RELEASE = text("DELETE FROM embeddings WHERE claimed_by = :slice AND vector IS NULL")
+#: Of a slice that the statement calls ``s``: what it has reserved may be in flight to the provider. A cancelled one is
+#: held by nobody, so it says in ``not_before`` until when.
+IS_BUYING = "(s.state = 'running' AND s.lease_until > now() OR s.state = 'cancelled' AND s.not_before > now())"
 _FENCE = text("SELECT 1 FROM slices WHERE id = :slice AND owner = :owner FOR UPDATE")
 _ADVANCE = text(
     slice_move(
@@ -97,6 +107,12 @@ class Leases:
             values = {"slice": claim.token.slice_id, "owner": claim.owner, "lease": lease_seconds}
             return connection.execute(_EXTEND, values).rowcount == 1
 
+    def keep_reserved(self, claim: Claim, lease_seconds: float) -> bool:
+        """Keep a cancelled slice's reservations while the calls of its worker are in flight; False: not cancelled."""
+        with transaction(self._engine) as connection:
+            values = {**_token(claim.token), "lease": lease_seconds}
+            return connection.execute(_KEEP_RESERVED, values).rowcount == 1
+
     def is_halted(self, claim: Claim) -> bool:
         """Return whether the claim's run, or the whole fleet, is paused."""
         with transaction(self._engine) as connection:
@@ -116,12 +132,15 @@ class Leases:
         """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt.
 
         ``stage`` is the one to begin again at; None: the claim's.
-        False if the claim was lost meanwhile, which is as good.
+        False if the claim was lost meanwhile, which is as good. What a cancelled slice had reserved is free then.
         """
         values = {**_owned(claim), "delay": delay_seconds, "forgiven": int(forgive), "error": error}
         texts = {"message": storable(message), "trace": storable_trace(trace), "stage": stage and stage.value}
         with transaction(self._engine) as connection:
-            return connection.execute(_HAND_BACK, {**values, **texts}).rowcount == 1
+            is_held = connection.execute(_HAND_BACK, {**values, **texts}).rowcount == 1
+            if not is_held and connection.execute(_LET_GO, _token(claim.token)).rowcount:
+                connection.execute(RELEASE, {"slice": claim.token.slice_id})
+        return is_held
 
 
 def work_of(claim: Claim) -> dict[str, object]:

@@ -83,6 +83,7 @@ class Slice(Dated, Base):
     losses: Mapped[int] = mapped_column(server_default="0")
     #: The worker processes whose lease on this stage ended without a word; what is heard of them later counts.
     lapsed: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    #: When it is tried again; of a cancelled one: when what it has reserved is free, though its worker is silent.
     not_before: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

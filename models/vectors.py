@@ -1,8 +1,8 @@
 """Buy every embedding once: reserve what is missing, store what was bought, give vectors to the upsert stage.
 
 A reservation lives exactly as long as the lease of the slice that made it, so a dead worker blocks nobody longer
-than its lease. Vectors are committed per provider call, outside any other work: a crash re-buys at most the calls
-in flight.
+than its lease. Cancelling a slice ends its lease and not its worker's calls, so there it lives on until these are over.
+Vectors are committed per provider call, outside any other work: a crash re-buys at most the calls in flight.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from pgvector import Vector as PgVector
 from sqlalchemy import Connection, Engine, text
 
-from models.leases import advance, fence, record_failures, work_of
+from models.leases import IS_BUYING, RELEASE, advance, fence, record_failures, work_of
 from models.session import driver_of, transaction
 from pipeline.identity import model_id
 from pipeline.types import Claim, DocumentRef, EmbeddingModel, EmbeddingReply, Failure, Stage, Vector
@@ -49,7 +49,7 @@ _RESERVE = text(
 _TAKE_OVER = text(
     "UPDATE embeddings e SET claimed_by = :slice WHERE e.model_id = :model"
     " AND e.embed_hash = ANY(CAST(:hashes AS bytea[])) AND e.vector IS NULL AND NOT EXISTS"
-    " (SELECT 1 FROM slices s WHERE s.id = e.claimed_by AND s.state = 'running' AND s.lease_until > now())"
+    f" (SELECT 1 FROM slices s WHERE s.id = e.claimed_by AND {IS_BUYING})"
     " RETURNING e.embed_hash"
 )
 # For the driver: only its own placeholders send vectors in binary (%b). As text they cost ten times the processor.
@@ -66,7 +66,6 @@ _COUNT_CALL = text(
     "UPDATE slices SET embedding_calls = embedding_calls + 1, embedding_inputs = embedding_inputs + :inputs,"
     " embedding_tokens = embedding_tokens + :tokens WHERE id = :slice"
 )
-_RELEASE = text("DELETE FROM embeddings WHERE claimed_by = :slice AND vector IS NULL")
 
 
 class Embeddings:
@@ -137,7 +136,7 @@ class Embeddings:
         """
         with transaction(self._engine) as connection:
             fence(connection, claim)
-            connection.execute(_RELEASE, {"slice": claim.token.slice_id})
+            connection.execute(RELEASE, {"slice": claim.token.slice_id})
             record_failures(connection, claim, failures)
             advance(connection, claim, Stage.UPSERT)
 

@@ -192,6 +192,9 @@ class Ledger(Protocol):
     def extend(self, claim: Claim, lease_seconds: float) -> bool:
         """Extend the lease; False if it was taken over."""
 
+    def keep_reserved(self, claim: Claim, lease_seconds: float) -> bool:
+        """Keep a cancelled slice's reservations while the calls of its worker are in flight; False: not cancelled."""
+
     def is_halted(self, claim: Claim) -> bool:
         """Return whether the claim's run, or the whole fleet, is paused: then the stage stops where it safely can."""
 
@@ -208,7 +211,7 @@ class Ledger(Protocol):
     ) -> bool:
         """Give the slice back to be tried again after a delay; ``forgive``: this was no attempt.
 
-        ``stage`` is the one to begin again at; None: the claim's.
+        ``stage`` is the one to begin again at; None: the claim's. What a cancelled slice had reserved is free then.
         """
 
     def report_crash(self, token: Token, worker: str, crash: Crash, retry_seconds: float) -> bool:

@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 class Heartbeat:
     """Extends a claim from a thread of its own while the stage works, but never past the stage's deadline.
 
-    Each beat looks whether the stage is to stop as well, so a pause or a cancellation is known within one beat.
+    Each beat looks whether the stage is to stop as well, so a pause or a cancellation is known within one beat. A
+    cancelled stage has no claim any more; what it still has in flight is kept from others until it ends.
     """
 
     def __init__(self, context: StageContext, claim: Claim) -> None:
@@ -50,7 +51,7 @@ class Heartbeat:
                 is_held = self._context.ledger.extend(self._claim, policy.lease_seconds)
                 if not is_held or self._context.ledger.is_halted(self._claim):
                     self._halt.set()
-                if not is_held:
+                if not is_held and not self._context.ledger.keep_reserved(self._claim, policy.lease_seconds):
                     return
             except ServiceUnavailable as exc:
                 log.warning("heartbeat_failed", reason=str(exc))

@@ -26,7 +26,8 @@ class FakeLeases:
     """Claims as in ``pipeline.ports.Ledger``: an offered token is good once, a claim until it is taken over.
 
     ``fault`` is raised by every call while it is set. ``extended`` counts the extensions that were granted.
-    ``is_paused`` says whether the run of every claim is.
+    ``is_paused`` and ``is_cancelled`` say whether the run of every claim is; ``kept`` counts how often the reservations
+    of a cancelled one were kept.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,8 @@ class FakeLeases:
         self.extended = 0
         self.closed = 0
         self.is_paused = False
+        self.is_cancelled = False
+        self.kept = 0
         self.crashes: list[tuple[Token, str, Crash]] = []
         self.scope = Scope(uuid4(), uuid4())
         self._offered: dict[Token, tuple[int, int]] = {}
@@ -63,6 +66,12 @@ class FakeLeases:
         held = self._holds(claim)
         self.extended += held
         return held
+
+    def keep_reserved(self, claim: Claim, lease_seconds: float) -> bool:  # noqa: ARG002  the port's
+        """See the port."""
+        self._answer()
+        self.kept += self.is_cancelled
+        return self.is_cancelled
 
     def is_halted(self, claim: Claim) -> bool:  # noqa: ARG002  the port's
         """See the port."""

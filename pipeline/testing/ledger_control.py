@@ -9,6 +9,7 @@ from pipeline.control import RunEnded, UnknownRun
 from pipeline.states import DocumentEvent, Outcome, PlanState, SliceEvent, SliceState
 from pipeline.testing.ledger_rows import DocumentRow, RunDocumentRow, RunRow, SliceRow
 from pipeline.testing.ledger_state import LedgerState
+from pipeline.types import Stage
 
 _UNFINISHED = frozenset({SliceState.READY, SliceState.DISPATCHED, SliceState.RUNNING})
 
@@ -72,6 +73,7 @@ def hold_back(state: LedgerState) -> None:
 
 def end_cancelled(state: LedgerState) -> None:
     """End what cancelled runs have not brought in yet; a new generation without content overtakes who is at it."""
+    touched = set[UUID]()
     for each in list(state.run_documents.values()):
         if each.outcome is not Outcome.PENDING or state.runs[each.run_id].cancelled_at is None:
             continue
@@ -84,10 +86,22 @@ def end_cancelled(state: LedgerState) -> None:
             if document.generation == each.generation:
                 state.move_document(DocumentEvent.CANCEL, document.id, generation=document.generation + 1)
             state.chunk_sets.pop((document.id, each.generation), None)
-            state.release_embeddings(row.id)
+            touched.add(row.id)
     for ended in [row for row in state.slices.values() if _is_over(state, row)]:
-        changes = {"owner": None, "lease_until": None, "error": "", "message": "", "trace": ""}
+        not_before = ended.lease_until if ended.stage is Stage.EMBED else None
+        changes = {
+            "not_before": not_before,
+            "owner": None,
+            "lease_until": None,
+            "error": "",
+            "message": "",
+            "trace": "",
+        }
         state.move_slice(SliceEvent.CANCEL, ended.id, finished_at=state.clock(), **changes)
+    # What a worker may have in flight stays reserved, or the next run would buy it a second time beside it.
+    for slice_id in touched:
+        if not state.is_buying(slice_id):
+            state.release_embeddings(slice_id)
 
 
 def _may_end(state: LedgerState, row: RunDocumentRow, document: DocumentRow) -> bool:

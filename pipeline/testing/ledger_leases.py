@@ -6,7 +6,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 from pipeline.errors import storable, storable_trace
-from pipeline.states import SliceEvent
+from pipeline.states import SliceEvent, SliceState
+from pipeline.testing.ledger_rows import SliceRow
 from pipeline.testing.ledger_state import LedgerState
 from pipeline.types import Claim, Stage, Token
 
@@ -39,6 +40,14 @@ class LeasesInMemory:
             state.slices[row.id] = replace(row, lease_until=state.clock() + lease_seconds)
             return True
 
+    def keep_reserved(self, claim: Claim, lease_seconds: float) -> bool:
+        """See the port."""
+        with self.state.transaction() as state:
+            row = _cancelled(state, claim)
+            if row is not None:
+                state.slices[row.id] = replace(row, not_before=state.clock() + lease_seconds)
+            return row is not None
+
     def is_halted(self, claim: Claim) -> bool:
         """See the port."""
         with self.state.transaction() as state:
@@ -58,6 +67,7 @@ class LeasesInMemory:
         """See the port."""
         with self.state.transaction() as state:
             if not state.holds(claim):
+                _let_go(state, claim)
                 return False
             row = state.slices[claim.token.slice_id]
             state.move_slice(
@@ -73,6 +83,21 @@ class LeasesInMemory:
                 trace=storable_trace(trace),
             )
             return True
+
+
+def _cancelled(state: LedgerState, claim: Claim) -> SliceRow | None:
+    """Return the claim's slice if it was cancelled under its worker, who has not let go of it yet."""
+    token, row = claim.token, state.slices.get(claim.token.slice_id)
+    if row is None or row.state is not SliceState.CANCELLED or row.not_before is None:
+        return None
+    return row if (row.stage, row.seq) == (token.stage, token.seq) else None
+
+
+def _let_go(state: LedgerState, claim: Claim) -> None:
+    row = _cancelled(state, claim)
+    if row is not None:
+        state.slices[row.id] = replace(row, not_before=None)
+        state.release_embeddings(row.id)
 
 
 def advance(state: LedgerState, claim: Claim, following: Stage) -> None:

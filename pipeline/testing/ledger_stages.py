@@ -88,7 +88,7 @@ class StagesInMemory:
                 if found is not None and found.vector is not None:
                     continue
                 buyer = found.claimed_by if found is not None else None
-                if buyer != claim.token.slice_id and state.is_leased(buyer):
+                if buyer != claim.token.slice_id and state.is_buying(buyer):
                     others.add(embed_hash)
                 else:
                     mine.add(embed_hash)

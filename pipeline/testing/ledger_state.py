@@ -134,12 +134,14 @@ class LedgerState:
             raise ClaimLost
         return self.slices[claim.token.slice_id]
 
-    def is_leased(self, slice_id: UUID | None) -> bool:
-        """Return whether a worker holds the slice by a lease that is not over."""
+    def is_buying(self, slice_id: UUID | None) -> bool:
+        """Return whether what the slice has reserved may be in flight to the provider."""
         row = self.slices.get(slice_id) if slice_id is not None else None
-        if row is None or row.state is not SliceState.RUNNING or row.lease_until is None:
+        if row is None:
             return False
-        return row.lease_until > self.clock()
+        # A cancelled one is held by nobody, so it says in ``not_before`` until when.
+        ends = {SliceState.RUNNING: row.lease_until, SliceState.CANCELLED: row.not_before}.get(row.state)
+        return ends is not None and ends > self.clock()
 
     def is_paused(self, run_id: UUID) -> bool:
         """Return whether the run, or the whole fleet, is paused."""

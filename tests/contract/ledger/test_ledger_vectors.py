@@ -144,6 +144,87 @@ def test_a_model_must_be_registered_before_anything_is_bought_with_it(bench: Ste
     assert bench.reserved() == set()
 
 
+# --- when the run is cancelled
+
+
+def test_what_a_cancelled_slice_has_in_flight_is_not_bought_by_the_next_run(bench: Steps) -> None:
+    cancelled, following = cancelled_and_next(bench)
+    reservation = bench.ledger.reserve_embeddings(following, MODEL, [A, B])
+    assert (reservation.mine, reservation.others) == ({B}, {A})
+    bench.ledger.save_reply(cancelled, MODEL, reply(A))
+    reservation = bench.ledger.reserve_embeddings(following, MODEL, [A])
+    assert (reservation.mine, reservation.others) == (set(), set())
+
+
+def test_what_a_cancelled_slice_reserved_is_free_when_its_worker_has_let_go(bench: Steps) -> None:
+    cancelled, following = cancelled_and_next(bench)
+    assert not bench.ledger.hand_back(cancelled, "Halted", "", 0.0, forgive=True)
+    assert bench.reserved() == set()
+    assert bench.ledger.reserve_embeddings(following, MODEL, [A]).mine == {A}
+    assert not bench.ledger.keep_reserved(cancelled, 60.0)
+    assert not bench.ledger.hand_back(cancelled, "Halted", "", 0.0, forgive=True)
+    assert bench.reserved() == {A}
+
+
+def test_what_a_cancelled_slice_reserved_is_free_a_lease_after_its_worker_died(bench: Steps) -> None:
+    cancelled, following = cancelled_and_next(bench)
+    bench.pass_time(50.0)
+    assert bench.ledger.keep_reserved(cancelled, 60.0)
+    bench.pass_time(50.0)
+    assert bench.ledger.reserve_embeddings(following, MODEL, [A]).others == {A}
+    bench.pass_time(11.0)
+    assert bench.ledger.reserve_embeddings(following, MODEL, [A]).mine == {A}
+
+
+def test_what_nobody_is_buying_is_free_as_soon_as_its_run_is_cancelled(bench: Steps) -> None:
+    bench.ledger.register_model(MODEL, 1)
+    run = bench.ingest({"a.txt": "text"})
+    claim = bench.claim_at(Stage.EMBED)
+    bench.ledger.reserve_embeddings(claim, MODEL, [A])
+    bench.ledger.hand_back(claim, "RateLimited", "", 60.0, forgive=True)
+    bench.control.cancel("tenant", run.id)
+    assert bench.reserved() == set()
+
+
+def test_a_slice_that_goes_on_for_another_run_keeps_what_it_has_reserved(bench: Steps) -> None:
+    bench.ledger.register_model(MODEL, 1)
+    owner = bench.ingest({"shared.txt": "text", "own.txt": "other"})
+    first = bench.claim_at(Stage.EMBED)
+    with bench.plan() as waiting:
+        bench.intake.join(waiting, [bench.accepted(bench.source, "shared.txt", "text")])
+    bench.ledger.reserve_embeddings(first, MODEL, [A])
+    bench.control.cancel("tenant", owner.id)
+    assert bench.ledger.extend(first, 60.0)
+    bench.ingest({"b.txt": "text"})
+    assert bench.ledger.reserve_embeddings(bench.claim_at(Stage.EMBED), MODEL, [A]).others == {A}
+
+
+def test_only_the_worker_of_a_cancelled_slice_keeps_or_lets_go_of_its_reservations(bench: Steps) -> None:
+    bench.ledger.register_model(MODEL, 1)
+    run = bench.ingest({"a.txt": "text"})
+    sleeper = bench.claim_at(Stage.EMBED)
+    assert not bench.ledger.keep_reserved(sleeper, 600.0), "it is not cancelled"
+    bench.pass_time(61.0)
+    bench.ledger.sweep(60.0)
+    buyer = bench.claim()
+    bench.ledger.reserve_embeddings(buyer, MODEL, [A])
+    bench.control.cancel("tenant", run.id)
+    assert not bench.ledger.keep_reserved(sleeper, 600.0)
+    bench.ledger.hand_back(sleeper, "Halted", "", 0.0, forgive=True)
+    assert bench.reserved() == {A}
+
+
+def cancelled_and_next(bench: Steps) -> tuple[Claim, Claim]:
+    """Return the claim of a cancelled slice that has reserved A, and the claim of the run that came after it."""
+    bench.ledger.register_model(MODEL, 1)
+    run = bench.ingest({"a.txt": "text"})
+    cancelled = bench.claim_at(Stage.EMBED)
+    bench.ledger.reserve_embeddings(cancelled, MODEL, [A])
+    bench.control.cancel("tenant", run.id)
+    bench.ingest({"a.txt": "text"})
+    return cancelled, bench.claim_at(Stage.EMBED)
+
+
 # --- keeping
 
 

@@ -313,6 +313,22 @@ def test_the_heartbeat_stops_when_the_claim_is_taken_over(context: StageContext,
     run(context, body)
 
 
+def test_a_cancelled_stage_keeps_what_it_has_in_flight_from_others_until_it_ends(
+    context: StageContext, leases: FakeLeases
+) -> None:
+    leases.offer(TOKEN)
+    leases.is_cancelled = True
+
+    def body(given: StageContext, claim: Claim) -> dict[str, int]:
+        leases.take_over(claim)
+        wait_until(lambda: leases.kept >= 3)
+        assert given.is_halted()
+        return {}
+
+    run(context, body)
+    assert not beats()
+
+
 def test_the_heartbeat_survives_a_ledger_that_is_away_for_a_while(context: StageContext, leases: FakeLeases) -> None:
     leases.offer(TOKEN)
 
