@@ -5,7 +5,8 @@
     IngestError
     ├── TransientError        try again later; no attempt is burnt
     │   ├── RateLimited(retry_after)
-    │   └── ServiceUnavailable(service)
+    │   ├── ServiceUnavailable(service)
+    │   └── NotBegun
     ├── PermanentError        this document will never work as it is
     │   ├── UnsupportedMediaType
     │   ├── MalformedDocument
@@ -60,6 +61,10 @@ class ServiceUnavailable(TransientError):
     def __init__(self, service: str, message: str | None = None) -> None:
         super().__init__(message or f"{service} does not answer; check that it runs and that its address is right.")
         self.service = service
+
+
+class NotBegun(TransientError):
+    """The call was not sent, because its stage is to stop; it is made when the stage goes on."""
 
 
 class PermanentError(IngestError):

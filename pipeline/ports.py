@@ -68,11 +68,13 @@ class Embedder(Protocol):
     def model(self) -> EmbeddingModel:
         """The model whose vectors this embedder returns."""
 
-    def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
+    def embed(
+        self, calls: Sequence[EmbeddingCall], is_halted: Callable[[], bool] = lambda: False
+    ) -> Iterator[EmbeddingReply | EmbeddingFault]:
         """Make the calls, several at once, and yield each reply as soon as it is there, in any order.
 
         A call that failed yields a fault instead, after the adapter's own quick retries; the others go on.
-        Every call yields exactly once.
+        Every call yields exactly once. From when ``is_halted`` on, calls that were not begun fail as ``NotBegun``.
         """
 
     def embed_query(self, text: str) -> Vector:

@@ -17,8 +17,8 @@ from tasks.context import Halted, StageContext
 #: How long a worker slot waits for embeddings that another slice is buying, before it hands back (s).
 PATIENCE = 2.0
 _POLL = 0.1
-#: Calls after which it is asked whether to stop. Calls in flight are never broken off, for they are paid for; most
-#: slices need fewer.
+#: Calls that are made at once; a call that waits for its turn among them is not begun once the stage is to stop. Calls
+#: in flight are never broken off, for they are paid for; most slices need fewer.
 _ROUND = 16
 
 
@@ -69,7 +69,7 @@ def _buy(context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingIn
             raise Halted
         faults: list[EmbeddingFault] = []
         batch, calls = calls[:_ROUND], calls[_ROUND:]
-        for reply in context.embedder.embed(batch):
+        for reply in context.embedder.embed(batch, context.is_halted):
             if isinstance(reply, EmbeddingFault):
                 faults.append(reply)
             else:
@@ -78,6 +78,7 @@ def _buy(context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingIn
         rejected |= {fault.call.hashes[0]: fault.error for fault in refusals if len(fault.call.hashes) == 1}
         if len(refusals) < len(faults):
             _keep(context, claim, inputs, rejected)
+            context.stop_if_halted()
             raise next(fault.error for fault in faults if not isinstance(fault.error, InputRejected))
         calls += [half for fault in refusals if len(fault.call.hashes) > 1 for half in halve(fault.call)]
     return rejected

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pipeline.embed import estimate_tokens
-from pipeline.errors import IngestError, InputRejected
+from pipeline.errors import IngestError, InputRejected, NotBegun
 from pipeline.testing.vectors import hashed_vector
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
 
@@ -32,9 +32,14 @@ class RecordingEmbedder:
         """See the port."""
         return self._model
 
-    def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
+    def embed(
+        self, calls: Sequence[EmbeddingCall], is_halted: Callable[[], bool] = lambda: False
+    ) -> Iterator[EmbeddingReply | EmbeddingFault]:
         """See the port."""
         for call in calls:
+            if is_halted():
+                yield EmbeddingFault(call, NotBegun())
+                continue
             self.calls.append(call)
             error = self._next_error(call.inputs)
             yield EmbeddingFault(call, error) if error is not None else self._reply(call)

@@ -9,11 +9,12 @@ from math import sqrt
 import pytest
 
 from pipeline.embed import pack_calls
+from pipeline.errors import NotBegun
 from pipeline.identity import embed_hash
 from pipeline.ports import Embedder
 from pipeline.testing import RecordingEmbedder
 from pipeline.testing.openai_stub import OpenAIStub
-from pipeline.types import EmbeddingCall, EmbeddingModel, EmbeddingReply
+from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply
 from worker.adapters.lexical import LexicalEmbedder
 from worker.adapters.openai import OpenAIEmbedder
 
@@ -21,7 +22,7 @@ from worker.adapters.openai import OpenAIEmbedder
 @pytest.fixture(params=["recording", "lexical", "openai"])
 def embedder(request) -> Iterator[Embedder]:
     if request.param == "openai":
-        with OpenAIStub(dims=8) as stub:
+        with OpenAIStub(dims=8, latency=0.02) as stub:
             made: Embedder = OpenAIEmbedder("key", stub.url, "stub-model", 8, timeout=10, max_inputs=2)
             yield made
             made.close()
@@ -65,6 +66,21 @@ def test_no_text_makes_a_zero_vector(embedder, text):
 
 def test_no_calls_make_no_replies(embedder):
     assert list(embedder.embed([])) == []
+
+
+def test_a_call_that_was_not_begun_when_its_stage_was_halted_is_not_made(embedder):
+    halted: list[bool] = []
+    calls = [call(f"text {n}") for n in range(20)]
+    outcomes = []
+    for outcome in embedder.embed(calls, lambda: bool(halted)):
+        outcomes.append(outcome)
+        halted.append(True)
+    made = [each for each in outcomes if isinstance(each, EmbeddingReply)]
+    left = [each for each in outcomes if isinstance(each, EmbeddingFault)]
+    assert {type(fault.error) for fault in left} == {NotBegun}
+    assert 1 <= len(made) < 20
+    assert sorted(each.call.inputs for each in outcomes) == sorted(each.inputs for each in calls)
+    assert all(isinstance(each, EmbeddingReply) for each in embedder.embed([fault.call for fault in left]))
 
 
 def test_what_pack_calls_makes_fits(embedder):

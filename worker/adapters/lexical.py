@@ -12,10 +12,11 @@ vector, which it is made of, ranks better; use a real model beside that where se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from pipeline.errors import NotBegun
 from pipeline.sparse import query_vector
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
 from worker.adapters.known_models import LEXICAL
@@ -31,16 +32,21 @@ _HIGH = np.uint64(32)
 
 
 class LexicalEmbedder:
-    """The embedder described above; see ``pipeline.ports.Embedder`` for what it promises. It never fails."""
+    """The embedder described above; see ``pipeline.ports.Embedder`` for what it promises. It fails only when halted."""
 
     @property
     def model(self) -> EmbeddingModel:
         """The model whose vectors this embedder returns: ``local/lexical-v2/384``."""
         return LEXICAL
 
-    def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
+    def embed(
+        self, calls: Sequence[EmbeddingCall], is_halted: Callable[[], bool] = lambda: False
+    ) -> Iterator[EmbeddingReply | EmbeddingFault]:
         """Yield the reply to each call, in order. ``tokens`` is the number of distinct terms, at least one a text."""
         for call in calls:
+            if is_halted():
+                yield EmbeddingFault(call, NotBegun())
+                continue
             embedded = [_embed(text) for text in call.inputs]
             yield EmbeddingReply(call, tuple(vector for vector, _ in embedded), sum(terms for _, terms in embedded))
 

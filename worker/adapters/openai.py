@@ -7,13 +7,13 @@ arrives, so that the caller can commit it before the next one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 
 from openai import omit
 
 from pipeline.budget import QUERY_PATIENCE, STAGE_PATIENCE, NoLimit
-from pipeline.errors import IngestError, InputRejected, ServiceUnavailable
+from pipeline.errors import IngestError, InputRejected, NotBegun, ServiceUnavailable
 from pipeline.identity import embed_hash
 from pipeline.ports import Limiter
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
@@ -73,13 +73,15 @@ class OpenAIEmbedder:
         """The model whose vectors this embedder returns."""
         return self._model
 
-    def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
+    def embed(
+        self, calls: Sequence[EmbeddingCall], is_halted: Callable[[], bool] = lambda: False
+    ) -> Iterator[EmbeddingReply | EmbeddingFault]:
         """Make the calls and yield each outcome as soon as it is there; see the port.
 
         Closing the iterator early cancels the calls that are not finished.
         """
         permits = Permits(self._limiter, STAGE_PATIENCE)
-        under_way = {self._loop.submit(self._outcome(call, permits)): call for call in calls}
+        under_way = {self._loop.submit(self._outcome(call, permits, is_halted)): call for call in calls}
         try:
             for future in as_completed(under_way):
                 yield _closed(under_way[future]) if future.cancelled() else future.result()
@@ -108,19 +110,23 @@ class OpenAIEmbedder:
         self._loop.close()
         self._limiter.close()
 
-    async def _outcome(self, call: EmbeddingCall, permits: Permits) -> EmbeddingReply | EmbeddingFault:
+    async def _outcome(
+        self, call: EmbeddingCall, permits: Permits, is_halted: Callable[[], bool] = lambda: False
+    ) -> EmbeddingReply | EmbeddingFault:
         try:
-            return await self._bought(call, permits)
+            return await self._bought(call, permits, is_halted)
         except InputRejected as exc:
             self._refused.add(call)
             return EmbeddingFault(call, exc)
         except IngestError as exc:
             return EmbeddingFault(call, exc)
 
-    async def _bought(self, call: EmbeddingCall, permits: Permits) -> EmbeddingReply:
+    async def _bought(self, call: EmbeddingCall, permits: Permits, is_halted: Callable[[], bool]) -> EmbeddingReply:
         if call in self._refused:
             raise InputRejected
         async with self._slots:
+            if is_halted():  # since it began to wait for its slot
+                raise NotBegun
             body = await self._sender.send(call, permits)
         reply = read_reply(call, self._model, body)
         await self._sender.settle(call, reply.tokens)
