@@ -56,7 +56,10 @@ def describe_chunks(
             part[key] += 1
             if key not in about:
                 about[key] = _words_of(text, known.get(key, _NOTHING))
-            symbol = table.separator.join(_qualified(label))
+            names = _qualified(label)
+            symbol = table.separator.join(
+                [name for name in names if name not in table.silent] if table.silent else names
+            )
             yield ChunkFacts(symbol, *about[key], part[key], parts[key], references, has_error)
         start, at = end, after
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FactsTable:
-    """``separator`` joins the parts of a qualified symbol; ``docs`` are the openers of comments that document.
+    """``separator`` joins the parts of a qualified symbol, scopes called as in ``silent`` left out; ``docs`` are the
+    openers of comments that document.
 
     What is captured as ``@argument`` is an import where the ``@caller`` before it is one of ``importers``. A predicate
     would ask the tree for the text of each caller, which reads the file again.
@@ -27,6 +28,7 @@ class FactsTable:
     docs: tuple[bytes, ...] = ()
     importers: frozenset[bytes] = frozenset()
     uses_tags: bool = True
+    silent: frozenset[str] = frozenset()
 
 
 def _branches(*types: str, logic: str = "") -> str:
@@ -182,12 +184,17 @@ _CPP = (
 
 _CSHARP = (
     _heads(
-        ("method_declaration", "constructor_declaration", "local_function_statement"),
+        (
+            *("method_declaration", "constructor_declaration", "destructor_declaration", "local_function_statement"),
+            *("operator_declaration", "conversion_operator_declaration"),
+        ),
         "parameters: (parameter_list (parameter name: (identifier) @parameter))",
     )
     + """
 (method_declaration returns: (_) @return)
 (local_function_statement type: (_) @return)
+(operator_declaration type: (_) @return)
+(conversion_operator_declaration type: (_) @return)
 (attribute_list) @decorator
 (using_directive !name [(identifier) (qualified_name)] @import)
 (using_directive name: (_) (_) @import)
@@ -273,7 +280,14 @@ TABLES: Mapping[str, FactsTable] = {
     "tree_sitter_c": FactsTable(_C, docs=_SLASHES),
     "tree_sitter_cpp": FactsTable(_CPP, "::", docs=_SLASHES),
     "tree_sitter_c_sharp": FactsTable(_CSHARP, docs=(b"///", b"/**")),
-    "tree_sitter_ruby": FactsTable(_RUBY, "::", docs=(b"#",), importers=_REQUIRE | {b"require_relative", b"load"}),
+    "tree_sitter_ruby": FactsTable(
+        _RUBY,
+        "::",
+        docs=(b"#",),
+        importers=_REQUIRE | {b"require_relative", b"load"},
+        # What `class << self` holds is called as what stands beside it is.
+        silent=frozenset({"self"}),
+    ),
     "tree_sitter_php": FactsTable(_PHP, "::", docs=(b"/**",)),
     "tree_sitter_bash": FactsTable(_BASH, docs=(b"#",), importers=frozenset({b"source", b"."})),
 }

@@ -188,8 +188,13 @@ def _readable(part: bytes, language: Language) -> bytes:
     if b"\r" in part:
         part = _LONE_CR.sub(b"\n", part)
     part = part.replace(b"\0", b" ")
-    return part if language.unread is None else language.unread.sub(_blank, part)
+    for pattern in language.unread:
+        part = pattern.sub(_blank, part)
+    return part
 
 
 def _blank(match: re.Match[bytes]) -> bytes:
-    return _NOT_LINE_END.sub(b" ", match[0])
+    """Return what is matched with blanks for its last group, or for all of it where there is none."""
+    text, first = match[0], match.start()
+    start, end = (offset - first for offset in match.span(match.lastindex or 0))
+    return text[:start] + _NOT_LINE_END.sub(b" ", text[start:end]) + text[end:]

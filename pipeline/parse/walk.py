@@ -257,7 +257,7 @@ class Walk:
         """Go on towards a wrapped definition, which is a node of its own: it may fit where the whole does not."""
         if (start, end) != frame.inner:
             return frame.within(role, frame.inner, is_plain=frame.is_plain)
-        if frame.end - frame.start <= LEAF_BYTES:
+        if frame.end - frame.start <= LEAF_BYTES or (start, end) == (frame.start, frame.end):
             return frame.within(role, None, is_plain=frame.is_plain)
         frame.reach = -1
         self._nodes.append(OutlineNode(start, end, frame.depth, "inner"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.parse.languages.entry import Language
+from pipeline.parse.languages import naming
+from pipeline.parse.languages.entry import Language, Wrapper
 
 #: Type arguments that nothing closes take memory with the square of their number: 20,000 of them 5 GB, in one step.
 _MAX_ANGLES = 2_000
@@ -53,8 +54,19 @@ _CSHARP = Language(
         "method_declaration": "method",
         "constructor_declaration": "method",
         "destructor_declaration": "method",
+        "operator_declaration": "method",
+        "conversion_operator_declaration": "method",
         "property_declaration": "property",
+        "indexer_declaration": "property",
+        "event_declaration": "property",
         "local_function_statement": "function",
+    },
+    wrappers={"global_statement": Wrapper()},
+    names={
+        "operator_declaration": naming.operator,
+        "conversion_operator_declaration": naming.operator,
+        "indexer_declaration": naming.indexer,
+        "destructor_declaration": naming.destructor,
     },
     groups=frozenset({"preproc_if", "preproc_elif", "preproc_else"}),
     bodies=frozenset({"declaration_list", "enum_member_declaration_list", "block", "accessor_list", "switch_body"}),

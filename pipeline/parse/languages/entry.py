@@ -42,19 +42,24 @@ HOLDERS = frozenset(
 #: Says how a node is called, from the node and the text that it is in; empty where it has no name.
 Naming = Callable[[tree_sitter.Node, bytes], str]
 
+#: Says which node inside of a wrapper's field may be the definition, from the wrapper, the field and the text.
+Through = Callable[[tree_sitter.Node, tree_sitter.Node, bytes], tree_sitter.Node | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Wrapper:
     """A node type that stands around a definition, and may be what names it (``const f = () => {}``).
 
     ``inner`` lists the fields to look for the definition in; empty means: its only named child, or its last one if
-    ``last`` is set. ``name`` is the field that names it and ``default`` the name it gets when nothing does.
+    ``last`` is set. ``name`` is the field that names it, for this is the name that others use, and ``default`` the
+    name it gets when nothing does. ``through`` leads from such a field to what it is about.
     """
 
     inner: tuple[str, ...] = ()
     name: str = ""
     default: str = ""
     last: bool = False
+    through: Through | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Language:
 
     ``bodies`` have no node of their own: their children count as the children of what they belong to, except
     directly inside one of ``lists``. Leading decorators inside of ``modifiers`` are no part of a signature.
-    ``opaque`` nodes are never looked into. What ``unread`` matches is blank to the grammar.
+    ``opaque`` nodes are never looked into. What ``unread`` match, or their group, is blank to the grammar.
 
     ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
     be in this language. At most ``max_bytes`` are parsed at once. Unless they are 0, the grammar is not used above
@@ -111,7 +116,7 @@ class Language:
     imports: frozenset[str] = frozenset()
     headings: frozenset[str] = frozenset()
     opaque: frozenset[str] = frozenset()
-    unread: re.Pattern[bytes] | None = None
+    unread: tuple[re.Pattern[bytes], ...] = ()
     embedded: tuple[Embedding, ...] = ()
     plain_kind: str = "block"
     max_bytes: int = MAX_PARSED_BYTES

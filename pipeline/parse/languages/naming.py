@@ -10,12 +10,18 @@ from pipeline.parse.languages.entry import Naming
 
 #: No declarator that a person wrote nests deeper.
 _MAX_DECLARATORS = 16
+#: Nor has a macro that makes a function of them more arguments.
+_MAX_ARGUMENTS = 6
 #: Enough for a name, whatever its white space.
 _NAME_BYTES = 400
+
+#: What CommonJS calls what a file exports.
+_WHOLE_MODULE = frozenset({"module.exports", "exports", "exports.default", "module.exports.default"})
 
 _ID = re.compile(r"""\sid\s*=\s*["']?([^\s"'>]+)""", re.IGNORECASE)
 _TAG = re.compile(r"<([\w:.-]+)")
 _TYPE_ARGUMENTS = re.compile(r"[\[<].*", re.DOTALL)
+_REFERENCE = re.compile(r"\A(?:&\s*(?:'\w+\s+)?(?:mut\s+)?)+")
 _INNER_ARGUMENTS = re.compile(r"<[^<>]*>")
 
 
@@ -33,10 +39,11 @@ def field(*names: str) -> Naming:
 
 
 def bare(naming: Naming) -> Naming:
-    """Leave out the type arguments of a name: all of ``Store<T>`` is one type."""
+    """Leave out references, and the type arguments of a name: all of ``Store<T>`` is one type, ``[T]`` has no other."""
 
     def named(node: tree_sitter.Node, data: bytes) -> str:
-        return _TYPE_ARGUMENTS.sub("", naming(node, data))
+        name = _REFERENCE.sub("", naming(node, data))
+        return _TYPE_ARGUMENTS.sub("", name) or name
 
     return named
 
@@ -63,14 +70,72 @@ def header(*bodies: str) -> Naming:
 def declarator(node: tree_sitter.Node, data: bytes) -> str:
     """Name what C declares: its name is inside of pointers, references, parameters and parentheses."""
     for _ in range(_MAX_DECLARATORS):
+        if node.type == "operator_cast":
+            return _conversion(node, node, data)
         inner: tree_sitter.Node | None = node.child_by_field_name("declarator")
         if inner is None and node.type.endswith("_declarator") and node.named_child_count:
             inner = node.named_child(node.named_child_count - 1)
         if inner is None:
-            is_name = node.type.endswith(("identifier", "_name", "_cast", "_function"))
-            return _unqualified(_text(node, data)) if is_name else ""
+            return _declared(node, data)
         node = inner
     return ""
+
+
+def _declared(node: tree_sitter.Node, data: bytes) -> str:
+    """Return a declared name without type arguments; what is no name, such as an unnamed parameter, has none."""
+    if not node.type.endswith(("identifier", "_name", "_cast", "_function")):
+        return ""
+    last = node
+    for _ in range(_MAX_DECLARATORS):
+        inner = last.child_by_field_name("name") if last.type == "qualified_identifier" else None
+        if inner is None:
+            break
+        last = inner
+    return _unqualified(_conversion(node, last, data) if last.type == "operator_cast" else _text(node, data))
+
+
+def _conversion(node: tree_sitter.Node, cast: tree_sitter.Node, data: bytes) -> str:
+    """Name ``operator bool() const`` without its parameters; ``node`` is where the name starts."""
+    inner = cast.child_by_field_name("declarator")
+    for _ in range(_MAX_DECLARATORS):
+        if inner is None:
+            break
+        parameters = inner.child_by_field_name("parameters")
+        if parameters is not None:
+            return _span(node.start_byte, parameters.start_byte, data).rstrip()
+        inner = inner.child_by_field_name("declarator")
+    return _text(node, data)
+
+
+def function(node: tree_sitter.Node, data: bytes) -> str:
+    """Name a function of C, and what a macro makes a function of by the macro's arguments: ``TEST(Parser, IsFast) {``.
+
+    A constructor has no type either; but few are all capitals, and fewer have several parameters without names.
+    """
+    name = declarator(node, data)
+    if not (name.isupper() and name.isidentifier()) or node.child_by_field_name("type") is not None:
+        return name
+    words = _macro_arguments(node, data)
+    return (".".join(words) or name) if len(words) > 1 or "_" in name else name
+
+
+def _macro_arguments(node: tree_sitter.Node, data: bytes) -> list[str]:
+    """Return the arguments if they are no more than words: types without a parameter, as the grammar sees them."""
+    parameters: tree_sitter.Node | None = None
+    for _ in range(_MAX_DECLARATORS):
+        inner = node.child_by_field_name("declarator")
+        if inner is None:
+            break
+        parameters, node = inner.child_by_field_name("parameters") or parameters, inner
+    if parameters is None or parameters.named_child_count > _MAX_ARGUMENTS:
+        return []
+    words = parameters.named_children
+    return [_text(word, data) for word in words] if all(_is_word(word) for word in words) else []
+
+
+def _is_word(parameter: tree_sitter.Node) -> bool:
+    kind = parameter.named_child(0) if parameter.named_child_count == 1 else None
+    return kind is not None and kind.type == "type_identifier"
 
 
 def _unqualified(name: str) -> str:
@@ -80,6 +145,28 @@ def _unqualified(name: str) -> str:
     while shorter != scope:
         scope, shorter = shorter, _INNER_ARGUMENTS.sub("", shorter)
     return scope + colons + last
+
+
+def assigned(node: tree_sitter.Node, data: bytes) -> str:
+    """Name what is assigned by where it is assigned to; what is the whole module has its own name."""
+    name = field("left")(node, data)
+    return "" if name in _WHOLE_MODULE else name
+
+
+def operator(node: tree_sitter.Node, data: bytes) -> str:
+    """Name an operator of C# by its sign, a conversion by the type that it is to."""
+    sign = node.child_by_field_name("operator") or node.child_by_field_name("type")
+    return "" if sign is None else f"operator {_text(sign, data)}"
+
+
+def destructor(node: tree_sitter.Node, data: bytes) -> str:
+    """Name a destructor of C# unlike the constructor."""
+    return f"~{field('name')(node, data)}"
+
+
+def indexer(_node: tree_sitter.Node, _data: bytes) -> str:
+    """Name an indexer of C# as it is written: it has no name of its own."""
+    return "this[]"
 
 
 def receiver(node: tree_sitter.Node, data: bytes) -> str:

@@ -20,7 +20,11 @@ _C_WRAPPERS = {
     "declaration": Wrapper(inner=("type", "declarator")),
     "pointer_declarator": Wrapper(inner=("declarator",)),
 }
-_C_NAMES = dict.fromkeys(("function_definition", "function_declarator", "type_definition"), naming.declarator)
+_C_NAMES = {
+    "function_definition": naming.function,
+    "function_declarator": naming.declarator,
+    "type_definition": naming.declarator,
+}
 _C_NEEDS_BODY = frozenset({"struct_specifier", "union_specifier", "enum_specifier"})
 _C_BODIES = frozenset({"compound_statement", "field_declaration_list", "enumerator_list", "declaration_list"})
 #: What the preprocessor leaves out or takes in stays together if it fits, and holds what could stand around it as well.
@@ -38,6 +42,26 @@ _C_GUARD = re.compile(
     rb"(?:/\*[^*\n]{0,200}+\*/[ \t\r]{0,80}+|//[^\n]{0,200}+)?\n){1,4}"
     rb"[ \t]{0,80}+#[ \t]{0,80}+endif"
 )
+
+
+def _c_macro(keyword: bytes) -> re.Pattern[bytes]:
+    """Match the macros between a keyword and the name of the class or struct that it defines: ``class API Store {``.
+
+    No grammar knows that they are none of the name, so that the class would be a function called after its base.
+    The keyword comes first for the sake of speed: a text without it is searched as fast as for a word.
+    """
+    name = rb"(?!final\b)[^\W\d]\w{0,120}+(?:::\w{1,120}+){0,8}+(?:<[^<>{};\n]{0,200}+>)?"
+    return re.compile(
+        # Neither `subclass`, nor a loop over what has that type.
+        keyword + rb"(?<![\w(]" + keyword + rb")[ \t]{1,80}+"
+        rb"(_{0,2}+[A-Z][A-Z0-9_]{1,80}+(?:\([^()\n]{0,80}+\))?(?:\s{1,80}+[A-Z][A-Z0-9_]{1,80}+(?=\s{1,80}+\w)){0,2})"
+        rb"(?=\s{1,80}+" + name + rb"\s{0,80}+(?:final\s{0,80}+)?"
+        # Nor what has that type and is given a value in braces.
+        rb"(?::(?!:)|\{(?![^\S\n]{0,80}+[^\s;{}][^;{}\n]{0,200}+\})))"
+    )
+
+
+_C_UNREAD = (_C_GUARD, _c_macro(b"class"), _c_macro(b"struct"))
 _C_OPAQUE = frozenset({"string_literal", "raw_string_literal", "preproc_arg"})
 
 _C = Language(
@@ -55,7 +79,7 @@ _C = Language(
     decorators=frozenset({"attribute_declaration"}),
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE - {"raw_string_literal"},
-    unread=_C_GUARD,
+    unread=_C_UNREAD,
 )
 
 _CPP = Language(
@@ -77,6 +101,7 @@ _CPP = Language(
     wrappers=_C_WRAPPERS
     | {
         "template_declaration": Wrapper(last=True),
+        "friend_declaration": Wrapper(),
         "field_declaration": Wrapper(inner=("type", "declarator")),
         "reference_declarator": Wrapper(),
         "init_declarator": Wrapper(inner=("value",), name="declarator"),
@@ -88,7 +113,7 @@ _CPP = Language(
     decorators=frozenset({"attribute_declaration"}),
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE,
-    unread=_C_GUARD,
+    unread=_C_UNREAD,
     # What may be comparisons or type arguments takes memory with the square of their number: 13,000 of them 2.6 GB.
     max_angles_a_statement=1_000,
 )

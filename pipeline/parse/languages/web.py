@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.parse.languages import naming
+from pipeline.parse.languages import naming, wrapping
 from pipeline.parse.languages.entry import Embedding, Language, Wrapper
 
 _JS_DEFINITIONS = {
@@ -18,14 +18,15 @@ _JS_VALUES = {
     "class": "class",
 }
 _JS_WRAPPERS = {
-    "export_statement": Wrapper(inner=("declaration", "value"), default="default"),
+    "export_statement": Wrapper(inner=("declaration", "value"), default="default", through=wrapping.in_call),
     "lexical_declaration": Wrapper(),
     "variable_declaration": Wrapper(),
     "expression_statement": Wrapper(),
-    "variable_declarator": Wrapper(inner=("value",), name="name"),
-    "assignment_expression": Wrapper(inner=("right",), name="left"),
+    "variable_declarator": Wrapper(inner=("value",), name="name", through=wrapping.in_call),
+    "assignment_expression": Wrapper(inner=("right",), default="module.exports", through=wrapping.in_exported_call),
     "pair": Wrapper(inner=("value",), name="key"),
 }
+_JS_NAMES = {"assignment_expression": naming.assigned}
 _JS_BODIES = frozenset({"statement_block", "class_body", "switch_body"})
 _JS_OPAQUE = frozenset({"string", "template_string", "regex", "jsx_text"})
 
@@ -42,7 +43,7 @@ _TS_DEFINITIONS = _JS_DEFINITIONS | {
 }
 _TS_WRAPPERS = _JS_WRAPPERS | {
     "ambient_declaration": Wrapper(),
-    "public_field_definition": Wrapper(inner=("value",), name="name"),
+    "public_field_definition": Wrapper(inner=("value",), name="name", through=wrapping.in_call),
 }
 _TS_BODIES = _JS_BODIES | {"interface_body", "enum_body"}
 
@@ -58,6 +59,7 @@ def _typescript(name: str, *extensions: str, interpreters: frozenset[str] = froz
         definitions=_TS_DEFINITIONS,
         values=_JS_VALUES,
         wrappers=_TS_WRAPPERS,
+        names=_JS_NAMES,
         bodies=_TS_BODIES,
         decorators=frozenset({"decorator"}),
         imports=frozenset({"import_statement"}),
@@ -74,7 +76,8 @@ _JAVASCRIPT = Language(
     aliases=frozenset({"ecmascript", "module", "babel", "nodejs"}),
     definitions=_JS_DEFINITIONS,
     values=_JS_VALUES,
-    wrappers=_JS_WRAPPERS | {"field_definition": Wrapper(inner=("value",), name="property")},
+    wrappers=_JS_WRAPPERS | {"field_definition": Wrapper(inner=("value",), name="property", through=wrapping.in_call)},
+    names=_JS_NAMES,
     bodies=_JS_BODIES,
     comments=frozenset({"comment", "html_comment"}),
     decorators=frozenset({"decorator"}),

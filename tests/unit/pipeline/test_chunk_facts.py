@@ -54,6 +54,14 @@ def test_the_parts_of_a_definition_are_numbered_and_all_of_them_have_its_facts()
     assert [name for each in parts for name in each.references] == [f"compute_{i}" for i in range(40)]
 
 
+def test_what_is_in_the_singleton_class_of_self_is_called_as_what_stands_beside_it() -> None:
+    body = "".join(f"      call_{i}(1234567890)\n" for i in range(12))
+    source = f"class Foo\n  class << self\n    def create\n{body}    end\n  end\n\n  def self.load\n{body}  end\nend\n"
+    pieces = cut(source, "ruby").chunks
+    assert {facts(each).symbol for each in pieces if each.name in {"create", "load"}} == {"Foo::create", "Foo::load"}
+    assert any("class << self" in each.scope_signatures for each in pieces)
+
+
 def test_a_chunk_of_several_definitions_has_references_but_no_symbol() -> None:
     (only,) = cut("def f():\n    return h()\n\n\ndef g():\n    return f()\n").chunks
     assert only.facts == ChunkFacts(references=("h",)), "its own names are not among them"
