@@ -110,18 +110,20 @@ def find_definition(
     if grammar_type in language.wrappers:
         found = _defining(node, data, language)
     elif grammar_type in language.definitions and _has_body(node, grammar_type, language):
-        found = node, grammar_type, language.definitions[grammar_type], "", ""
+        found = node, grammar_type, language.definitions[grammar_type], ""
     else:
         found = None
     if found is None:
         return None
-    inner, inner_type, kind, given, default = found
+    inner, inner_type, kind, given = found
     if owner and inner_type in language.outermost:
         return None
     may_be_small = inner_type not in language.sized and not kind == owner == "key"
     if not may_be_small and inner.end_byte - inner.start_byte <= large:
         return None
-    name = _clip(given, MAX_NAME) or _name(inner, inner_type, data, language) or default
+    name = (_clip(given, MAX_NAME) if given else "") or _name(inner, inner_type, data, language)
+    if not name and inner is not node:
+        name = language.wrappers[grammar_type].default
     if not name:
         return None
     if kind == "function" and owner in _OWNERS:
@@ -132,41 +134,37 @@ def find_definition(
     return Definition(kind, name, signature, span, body)
 
 
-def _defining(
-    node: tree_sitter.Node, data: bytes, language: Language
-) -> tuple[tree_sitter.Node, str, str, str, str] | None:
-    """Return the node that defines something, its type, its kind, and the names that wrappers around it give it.
+def _defining(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str, str, str] | None:
+    """Return the node that defines something, its type, its kind, and the name that wrappers around it give it.
 
-    Inside a wrapper it is the first definition that the fields lead to, else the wrapper itself if it defines. The
-    first of the names goes before the definition's own, the second behind.
+    Inside a wrapper it is the first definition that the fields lead to, else the wrapper itself if it defines.
     """
-    paths = [(node, "", "", 0, False)]
+    paths = [(node, "", 0, False)]
     while paths:
-        node, name, default, depth, is_opened = paths.pop()
+        node, name, depth, is_opened = paths.pop()
         grammar_type = node.type
-        wrapper = language.wrappers.get(grammar_type)
-        if wrapper is not None and not is_opened and depth < _MAX_WRAPPERS:
-            paths.append((node, name, default, depth, True))
+        wrapper = None if is_opened or depth >= _MAX_WRAPPERS else language.wrappers.get(grammar_type)
+        inside = None if wrapper is None else _wrapped(node, wrapper, data)
+        if wrapper is not None and inside:
             naming = language.names.get(grammar_type)
-            name = (naming(node, data) if naming else _field_text(node, wrapper.name, data)) or name
-            default, depth = wrapper.default or default, depth + 1
-            paths.extend((inner, name, default, depth, False) for inner in reversed(_wrapped(node, wrapper, data)))
+            given = (naming(node, data) if naming else _field_text(node, wrapper.name, data)) or name
+            paths.append((node, name, depth, True))
+            paths.extend((inner, given, depth + 1, False) for inner in reversed(inside))
             continue
         kind = language.definitions.get(grammar_type) or (language.values.get(grammar_type) if depth else None)
         if kind and _has_body(node, grammar_type, language):
-            return node, grammar_type, kind, name, default
+            return node, grammar_type, kind, name
     return None
 
 
 def _wrapped(node: tree_sitter.Node, wrapper: Wrapper, data: bytes) -> list[tree_sitter.Node]:
     """Return the nodes that a definition may be in, the likeliest first."""
     if wrapper.inner:
-        fields = (node.child_by_field_name(field) for field in wrapper.inner)
-        inside = (inner for inner in fields if inner is not None)
-        if wrapper.through is None:
-            return list(inside)
-        through = (wrapper.through(node, inner, data) for inner in inside)
-        return [inner for inner in through if inner is not None]
+        inside = [inner for field in wrapper.inner if (inner := node.child_by_field_name(field)) is not None]
+        through = wrapper.through
+        if through is None:
+            return inside
+        return [inner for value in inside if (inner := through(node, value, data)) is not None]
     count = node.named_child_count
     inner = node.named_child(count - 1) if count and (wrapper.last or count == 1) else None
     return [] if inner is None else [inner]

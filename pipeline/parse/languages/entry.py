@@ -52,7 +52,7 @@ class Wrapper:
 
     ``inner`` lists the fields to look for the definition in; empty means: its only named child, or its last one if
     ``last`` is set. ``name`` is the field that names it, for this is the name that others use, and ``default`` the
-    name it gets when nothing does. ``through`` leads from such a field to what it is about.
+    name it gets as the outermost when nothing does. ``through`` leads from such a field to what it is about.
     """
 
     inner: tuple[str, ...] = ()

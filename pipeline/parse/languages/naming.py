@@ -69,42 +69,35 @@ def header(*bodies: str) -> Naming:
 
 def declarator(node: tree_sitter.Node, data: bytes) -> str:
     """Name what C declares: its name is inside of pointers, references, parameters and parentheses."""
+    whole = node
     for _ in range(_MAX_DECLARATORS):
-        if node.type == "operator_cast":
-            return _conversion(node, node, data)
         inner: tree_sitter.Node | None = node.child_by_field_name("declarator")
-        if inner is None and node.type.endswith("_declarator") and node.named_child_count:
-            inner = node.named_child(node.named_child_count - 1)
         if inner is None:
-            return _declared(node, data)
+            grammar_type = node.type
+            if not (grammar_type.endswith("_declarator") and node.named_child_count):
+                is_name = grammar_type.endswith(("identifier", "_name", "_cast", "_function"))
+                name = _unqualified(_text(node, data)) if is_name else ""
+                return name if name and "operator " not in name else _conversion(whole, data) or name
+            inner = node.named_child(node.named_child_count - 1)
         node = inner
     return ""
 
 
-def _declared(node: tree_sitter.Node, data: bytes) -> str:
-    """Return a declared name without type arguments; what is no name, such as an unnamed parameter, has none."""
-    if not node.type.endswith(("identifier", "_name", "_cast", "_function")):
-        return ""
-    last = node
-    for _ in range(_MAX_DECLARATORS):
-        inner = last.child_by_field_name("name") if last.type == "qualified_identifier" else None
-        if inner is None:
-            break
-        last = inner
-    return _unqualified(_conversion(node, last, data) if last.type == "operator_cast" else _text(node, data))
-
-
-def _conversion(node: tree_sitter.Node, cast: tree_sitter.Node, data: bytes) -> str:
-    """Name ``operator bool() const`` without its parameters; ``node`` is where the name starts."""
-    inner = cast.child_by_field_name("declarator")
+def _conversion(node: tree_sitter.Node, data: bytes) -> str:
+    """Name ``A::operator bool() const`` without its parameters; what is no conversion has no such name."""
+    start, is_cast = -1, False
+    inner: tree_sitter.Node | None = node
     for _ in range(_MAX_DECLARATORS):
         if inner is None:
             break
-        parameters = inner.child_by_field_name("parameters")
+        is_qualified, is_cast = inner.type == "qualified_identifier", is_cast or inner.type == "operator_cast"
+        if start < 0 and (is_qualified or is_cast):
+            start = inner.start_byte
+        parameters = inner.child_by_field_name("parameters") if is_cast else None
         if parameters is not None:
-            return _span(node.start_byte, parameters.start_byte, data).rstrip()
-        inner = inner.child_by_field_name("declarator")
-    return _text(node, data)
+            return _unqualified(_span(start, parameters.start_byte, data).rstrip())
+        inner = inner.child_by_field_name("name" if is_qualified else "declarator")
+    return ""
 
 
 def function(node: tree_sitter.Node, data: bytes) -> str:
@@ -148,9 +141,13 @@ def _unqualified(name: str) -> str:
 
 
 def assigned(node: tree_sitter.Node, data: bytes) -> str:
-    """Name what is assigned by where it is assigned to; what is the whole module has its own name."""
-    name = field("left")(node, data)
-    return "" if name in _WHOLE_MODULE else name
+    """Name what is assigned by where it is assigned to; what is all that a module exports, by its own name first."""
+    left, value = node.child_by_field_name("left"), node.child_by_field_name("right")
+    name = "" if left is None else _text(left, data)
+    if name not in _WHOLE_MODULE or value is None:
+        return name
+    has_own_name = value.type == "assignment_expression" or value.child_by_field_name("name") is not None
+    return "" if has_own_name else name
 
 
 def operator(node: tree_sitter.Node, data: bytes) -> str:

@@ -23,7 +23,7 @@ _JS_WRAPPERS = {
     "variable_declaration": Wrapper(),
     "expression_statement": Wrapper(),
     "variable_declarator": Wrapper(inner=("value",), name="name", through=wrapping.in_call),
-    "assignment_expression": Wrapper(inner=("right",), default="module.exports", through=wrapping.in_exported_call),
+    "assignment_expression": Wrapper(inner=("right",), through=wrapping.in_exported_call),
     "pair": Wrapper(inner=("value",), name="key"),
 }
 _JS_NAMES = {"assignment_expression": naming.assigned}

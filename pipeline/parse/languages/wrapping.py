@@ -12,9 +12,12 @@ import tree_sitter
 
 #: No value that a person wrote has more calls and parentheses around its function.
 _MAX_STEPS = 8
-#: They only say something about what is in them.
-_ASIDE = frozenset({"parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression"})
+#: What may stand around a function: a call, and what only says something about what is in it.
+_AROUND = frozenset(
+    {"call_expression"} | {"parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression"}
+)
 _FUNCTIONS = frozenset({"arrow_function", "function_expression", "generator_function", "class"})
+_ASSIGNED = _FUNCTIONS | {"assignment_expression"}
 #: The methods of arrays, promises and strings that are given a function.
 _APPLYING = frozenset(
     {b"map", b"flatMap", b"filter", b"find", b"findIndex", b"findLast", b"findLastIndex", b"reduce", b"reduceRight"}
@@ -24,6 +27,8 @@ _APPLYING = frozenset(
 
 def in_call(holder: tree_sitter.Node, value: tree_sitter.Node, data: bytes) -> tree_sitter.Node | None:
     """Return the function or class that the value of a declaration, a field or an export stands for, if any."""
+    if value.type not in _AROUND:
+        return value
     named = holder.child_by_field_name("name")
     # `const { result } = render(() => ...)` takes something out of what the call returns.
     return None if named is not None and named.type.endswith("_pattern") else _function(value, data)
@@ -31,26 +36,21 @@ def in_call(holder: tree_sitter.Node, value: tree_sitter.Node, data: bytes) -> t
 
 def in_exported_call(holder: tree_sitter.Node, value: tree_sitter.Node, data: bytes) -> tree_sitter.Node | None:
     """Return the same for an assignment: of a call only where it exports, for others keep what was returned."""
-    if value.type != "call_expression":
-        return value
+    if value.type not in _AROUND:
+        return value if value.type in _ASSIGNED else None
     left = holder.child_by_field_name("left")
     exports = left is not None and data.startswith((b"exports", b"module.exports"), left.start_byte)
-    return _function(value, data) if exports else None
+    return _function(value, data) if exports or value.type != "call_expression" else None
 
 
 def _function(value: tree_sitter.Node, data: bytes) -> tree_sitter.Node | None:
     """Go on from a value through what is around a function; a value that is neither is returned as it is."""
     node: tree_sitter.Node | None = value
     for _ in range(_MAX_STEPS):
-        if node is None:
-            return None
-        grammar_type = node.type
-        if grammar_type in _ASIDE:
-            node = node.named_child(0)
-        elif grammar_type == "call_expression":
-            node = _called(node, data)
-        else:
+        grammar_type = "" if node is None else node.type
+        if node is None or grammar_type not in _AROUND:
             return node
+        node = _called(node, data) if grammar_type == "call_expression" else node.named_child(0)
     return None
 
 
