@@ -97,6 +97,9 @@ _GO = (
         "result: (_) @return",
     )
     + """
+(func_literal) @lambda
+(func_literal parameters: (parameter_list (_ name: (identifier) @parameter)))
+(func_literal result: (_) @return)
 (import_spec path: [(interpreted_string_literal (_) @import) (raw_string_literal (_) @import)])
 """
     + _branches(

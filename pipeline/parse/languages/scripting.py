@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.parse.languages import naming
+from pipeline.parse.languages import naming, wrapping
 from pipeline.parse.languages.entry import MAX_PARSED_BYTES, Language, Wrapper
 
 _PYTHON = Language(
@@ -35,8 +35,13 @@ _RUBY = Language(
         "method": "function",
         "singleton_method": "function",
     },
-    # `private def secret` is a call with a method as its argument.
-    wrappers={"call": Wrapper(inner=("arguments",)), "argument_list": Wrapper()},
+    values=dict.fromkeys(("call", "do_block", "block"), "class"),
+    # `private def secret` is a call with a method as its argument, `Point = Struct.new(:x) do` one that makes a class.
+    wrappers={
+        "call": Wrapper(inner=("arguments",)),
+        "argument_list": Wrapper(),
+        "assignment": Wrapper(inner=("right",), name="left", through=wrapping.made_class),
+    },
     names={"singleton_class": naming.field("value")},
     bodies=frozenset({"body_statement", "do_block", "block_body", "then"}),
     opaque=frozenset({"string", "heredoc_body", "regex"}),

@@ -1,4 +1,4 @@
-"""Which function a value of JavaScript stands for: itself, or the one that a call makes it of.
+"""Which function or class a value stands for: itself, or what a call makes it of.
 
 ``const Card = memo(forwardRef(function Card() {}))`` is called where the function in it would be. What a call only uses
 is not named after its result: the function that follows other arguments must be more than one expression
@@ -23,6 +23,8 @@ _APPLYING = frozenset(
     {b"map", b"flatMap", b"filter", b"find", b"findIndex", b"findLast", b"findLastIndex", b"reduce", b"reduceRight"}
     | {b"some", b"every", b"forEach", b"sort", b"toSorted", b"then", b"catch", b"finally", b"replace", b"replaceAll"}
 )
+#: How Ruby makes a class that it gives no name.
+_MAKING_CLASSES = frozenset({b"Class.new", b"Module.new", b"Struct.new", b"Data.define"})
 
 
 def in_call(holder: tree_sitter.Node, value: tree_sitter.Node, data: bytes) -> tree_sitter.Node | None:
@@ -79,3 +81,13 @@ def _is_applying(callee: tree_sitter.Node, data: bytes) -> bool:
 def _has_block(function: tree_sitter.Node) -> bool:
     body = function.child_by_field_name("body")
     return body is not None and body.type in {"statement_block", "class_body"}
+
+
+def made_class(_holder: tree_sitter.Node, value: tree_sitter.Node, data: bytes) -> tree_sitter.Node | None:
+    """Return what makes a class in ``Point = Struct.new(:x) do``: the block, which holds its methods, or the call."""
+    if value.type != "call":
+        return None
+    maker, method = value.child_by_field_name("receiver"), value.child_by_field_name("method")
+    if maker is None or method is None or data[maker.start_byte : method.end_byte] not in _MAKING_CLASSES:
+        return None
+    return value.child_by_field_name("block") or value

@@ -205,7 +205,7 @@ def test_a_wrapped_function_is_whole_where_it_fits_and_cut_at_its_statements_whe
     assert all(text[: each.start].endswith(b"\n") for each in chunks[1:])
 
 
-# --- Rust, C#
+# --- Rust, C#, Go, Ruby
 
 
 @pytest.mark.parametrize(
@@ -256,3 +256,29 @@ def test_the_branches_of_an_operator_are_its_own() -> None:
     facts = parse(source.encode(), "csharp").facts
     assert facts is not None
     assert [(each.complexity, len(each.parameters)) for each in facts.definitions.values()] == [(2, 2)]
+
+
+def test_a_function_that_is_a_variable_of_go_has_its_name_and_its_facts() -> None:
+    source = (
+        "var Handle = func(a, b int) error { if a > b { return f() }; return nil }\nvar x, y = f(), g()\nvar z = 1\n"
+    )
+    facts = parse(f"package p\n\n{source}".encode(), "go").facts
+    assert named(f"package p\n\n{source}", "go") == [("function", "Handle")]
+    assert facts is not None
+    (about,) = facts.definitions.values()
+    assert (about.complexity, len(about.parameters), about.returns is not None) == (2, 2, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "definitions"),
+    [
+        ("Point = Struct.new(:x) do\n  def length = 1\nend\n", [("class", "Point"), ("method", "length")]),
+        ("Sub = Class.new(Base) { def go; end }\n", [("class", "Sub"), ("method", "go")]),
+        ("Missing = Class.new(StandardError)\n", [("class", "Missing")]),
+        ("Pair = Data.define(:a, :b)\n", [("class", "Pair")]),
+        ("found = Store.new(1) { |a| a }\n", []),
+        ("x = y.map { |a| a }\nz = 1\n", []),
+    ],
+)
+def test_what_ruby_makes_a_class_is_called_by_its_constant(source: str, definitions: list[tuple[str, str]]) -> None:
+    assert named(source, "ruby") == definitions
