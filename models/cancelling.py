@@ -30,14 +30,16 @@ _SLICES = text(
     f" WHERE rd.slice_id = s.id AND rd.run_id = s.run_id AND {_MAY_END})"
     " ORDER BY s.id LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
+# What a commit of another slice, a producer or a reconciliation holds stays pending, and so does its slice.
 _LOCK_DOCUMENTS = text(
     "SELECT d.id FROM documents d WHERE d.id IN (SELECT rd.document_id FROM run_documents rd"
-    " WHERE rd.slice_id = ANY(CAST(:slices AS uuid[])) AND rd.outcome = 'pending') ORDER BY d.id FOR UPDATE"
+    " WHERE rd.slice_id = ANY(CAST(:slices AS uuid[])) AND rd.outcome = 'pending') ORDER BY d.id FOR UPDATE SKIP LOCKED"
 )
 _END_OUTCOMES = text(
     "UPDATE run_documents rd SET outcome = 'cancelled', finished_at = now() FROM slices s, documents d"
     " WHERE s.id = rd.slice_id AND s.run_id = rd.run_id AND d.id = rd.document_id"
-    f" AND rd.slice_id = ANY(CAST(:slices AS uuid[])) AND {_MAY_END} RETURNING rd.document_id, rd.generation"
+    " AND rd.slice_id = ANY(CAST(:slices AS uuid[])) AND rd.document_id = ANY(CAST(:locked AS uuid[]))"
+    f" AND {_MAY_END} RETURNING rd.document_id, rd.generation"
 )
 _END_DOCUMENTS = text(
     document_move(
@@ -63,25 +65,33 @@ _END_SLICES = text(
         " finished_at = now(), error = '', message = '', trace = ''",
         where="s.id = ANY(CAST(:slices AS uuid[])) AND NOT EXISTS"
         " (SELECT 1 FROM run_documents rd WHERE rd.slice_id = s.id AND rd.outcome = 'pending')",
+        returning="s.id",
     )
 )
 _STOP_WAITING = text(
-    "UPDATE run_documents rd SET outcome = 'cancelled', finished_at = now() FROM slices s"
-    f" WHERE s.id = rd.slice_id AND s.run_id <> rd.run_id AND rd.run_id = ANY({_ENDING}) AND rd.outcome = 'pending'"
+    "WITH free AS (SELECT rd.run_id, rd.document_id FROM run_documents rd JOIN slices s ON s.id = rd.slice_id"
+    f" WHERE s.run_id <> rd.run_id AND rd.run_id = ANY({_ENDING}) AND rd.outcome = 'pending'"
+    " FOR NO KEY UPDATE OF rd SKIP LOCKED)"
+    " UPDATE run_documents rd SET outcome = 'cancelled', finished_at = now() FROM free"
+    " WHERE rd.run_id = free.run_id AND rd.document_id = free.document_id AND rd.outcome = 'pending'"
 )
 
 
 def end_cancelled(connection: Connection, limit: int) -> int:
-    """End documents in at most so many slices of cancelled runs; return in how many, 0 when nothing is left."""
+    """End documents in at most so many slices of cancelled runs; return in how many.
+
+    0: nothing is left but what other transactions hold, which the next sweep ends.
+    """
     connection.execute(_STOP_WAITING)
     slices = list(connection.execute(_SLICES, {"limit": limit}).scalars())
     if not slices:
         return 0
-    connection.execute(_LOCK_DOCUMENTS, {"slices": slices})
-    ended = connection.execute(_END_OUTCOMES, {"slices": slices}).all()
+    locked = list(connection.execute(_LOCK_DOCUMENTS, {"slices": slices}).scalars())
+    ended = connection.execute(_END_OUTCOMES, {"slices": slices, "locked": locked}).all()
     columns = {"ids": [row[0] for row in ended], "generations": [row[1] for row in ended]}
     connection.execute(_END_DOCUMENTS, columns)
     connection.execute(_DROP_CHUNK_SETS, columns)
-    connection.execute(_END_SLICES, {"slices": slices})
-    connection.execute(_RELEASE, {"slices": slices})
-    return len(slices)
+    # One that goes on may be buying what it has reserved.
+    over = list(connection.execute(_END_SLICES, {"slices": slices}).scalars())
+    connection.execute(_RELEASE, {"slices": over})
+    return len(slices) if ended else 0

@@ -5,7 +5,10 @@ Every send bumps ``seq``, so a message that was merely late finds its token stal
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, text
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, text
 
 from models.cancelling import end_cancelled
 from models.losses import end_exhausted, end_expired
@@ -28,9 +31,14 @@ _PICK = (
     f" AND run_id <> ALL({PAUSED_RUNS}) AND NOT {FLEET_PAUSED}"
     " ORDER BY {order} LIMIT :limit FOR UPDATE SKIP LOCKED))"
 )
-_SEND = {"sets": "seq = s.seq + 1, dispatched_at = now(), not_before = NULL", "returning": "s.id, s.stage, s.seq"}
-_TAKE_URGENT = text(slice_move(SliceEvent.DISPATCH, where=_PICK.format(order="priority, created_at"), **_SEND))
-_TAKE_OLDEST = text(slice_move(SliceEvent.DISPATCH, where=_PICK.format(order="created_at"), **_SEND))
+_TAKE = slice_move(
+    SliceEvent.DISPATCH,
+    where=_PICK,
+    sets="seq = s.seq + 1, dispatched_at = now(), not_before = NULL",
+    returning="s.id, s.stage, s.seq",
+)
+_TAKE_URGENT = text(_TAKE.format(order="priority, created_at"))
+_TAKE_OLDEST = text(_TAKE.format(order="created_at"))
 _IN_FLIGHT = text(
     "SELECT count(*) FILTER (WHERE state = 'dispatched'), count(*) FILTER (WHERE state = 'running') FROM slices"
     " WHERE state IN ('dispatched', 'running')"
@@ -41,12 +49,15 @@ _NEVER_STARTED = text(
         SliceEvent.NEVER_STARTED,
         where="s.dispatched_at < now() - make_interval(secs => :timeout)",
         returning="s.id",
+        skip_locked=True,
     )
 )
+# For the few rows that are not skipped, such as reservations: nothing is dispatched while a sweep waits.
+_IMPATIENT = text("SET LOCAL lock_timeout = '2s'")
 _INTERRUPTED = text(
-    "UPDATE runs SET plan_state = 'interrupted', updated_at = now() WHERE id IN (SELECT id FROM runs"
-    f" WHERE plan_state = 'planning' AND pg_try_advisory_xact_lock({LOCK_KEY.format(source='source_id')}))"
-    " AND plan_state = 'planning'"
+    "UPDATE runs SET plan_state = 'interrupted', updated_at = now() WHERE id = ANY(ARRAY(SELECT id FROM runs"
+    f" WHERE plan_state = 'planning' AND pg_try_advisory_xact_lock({LOCK_KEY.format(source='source_id')})"
+    " FOR NO KEY UPDATE SKIP LOCKED)) AND plan_state = 'planning'"
 )
 
 
@@ -79,12 +90,24 @@ class Dispatch:
             connection.execute(_UNSENT, values)
 
     def sweep(self, dispatch_timeout: float) -> Swept:
-        """Bring back what was lost, hold back what is paused, end what was cancelled or ended too often."""
-        with transaction(self._engine) as connection:
+        """Bring back what was lost, hold back what is paused, end what was cancelled or ended too often.
+
+        What another transaction holds is left to the next sweep: its worker may be frozen. Each part is committed by
+        itself, so one that fails undoes none that came before it.
+        """
+        with self._sweeping() as connection:
             expired = end_expired(connection, self._max_attempts)
             hold_back(connection)
             never_started = len(connection.execute(_NEVER_STARTED, {"timeout": dispatch_timeout}).all())
-            end_cancelled(connection, _CANCELLED_PER_SWEEP)
-            split, given_up = end_exhausted(connection, self._max_attempts)
             interrupted = connection.execute(_INTERRUPTED).rowcount
+        with self._sweeping() as connection:
+            end_cancelled(connection, _CANCELLED_PER_SWEEP)
+        with self._sweeping() as connection:
+            split, given_up = end_exhausted(connection, self._max_attempts)
         return Swept(expired, never_started, split, given_up, interrupted)
+
+    @contextmanager
+    def _sweeping(self) -> Iterator[Connection]:
+        with transaction(self._engine) as connection:
+            connection.execute(_IMPATIENT)
+            yield connection

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, text
 
 from models.session import transaction
 from models.transitions import document_move, slice_move
@@ -38,6 +38,7 @@ _LEASE_EXPIRED = text(
         " message = 'the worker ' || s.worker || ' stopped reporting while it held this slice'",
         where="s.lease_until < now()",
         returning="s.id",
+        skip_locked=True,
     )
 )
 _WHAT = "owner = NULL, lease_until = NULL, error = :error, message = :message, trace = :trace"
@@ -76,6 +77,7 @@ _MOVE_DOCUMENTS = text(
     "UPDATE run_documents rd SET slice_id = t.slice FROM unnest(CAST(:slices AS uuid[]), CAST(:documents AS uuid[]))"
     " AS t(slice, document) WHERE rd.slice_id = :slice AND rd.document_id = t.document"
 )
+_LOCK_PENDING = text("SELECT d.id FROM documents d WHERE d.id = ANY(CAST(:documents AS uuid[])) FOR UPDATE SKIP LOCKED")
 _BURY = text(
     "INSERT INTO dead_letters (id, document_id, run_id, generation, stage, attempts, worker, error, message, trace)"
     " SELECT gen_random_uuid(), rd.document_id, rd.run_id, rd.generation, :stage, :attempts, :worker, :error,"
@@ -126,29 +128,47 @@ class Losses:
 
 
 def end_expired(connection: Connection, max_attempts: int) -> int:
-    """Take slices back whose lease is over, as losses, and return how many there were."""
+    """Take slices back whose lease is over, as losses, and return how many there were.
+
+    One whose worker is committing it is left to a later sweep, which finds what that worker made of it. So nobody
+    waits for a worker that is frozen in its transaction.
+    """
     return len(connection.execute(_LEASE_EXPIRED, {"max_attempts": max_attempts}).all())
 
 
 def end_exhausted(connection: Connection, max_attempts: int) -> tuple[int, int]:
     """Split or bury what ended too often; return how many slices were split, and how many given up."""
-    exhausted = connection.execute(_EXHAUSTED, {"max_attempts": max_attempts}).all()
-    split = sum(_split_or_bury(connection, row) for row in exhausted)
-    return split, len(exhausted) - split
+    split = given_up = 0
+    for row in connection.execute(_EXHAUSTED, {"max_attempts": max_attempts}).all():
+        values = row._asdict() | {"slice": row.id, "run": row.run_id}
+        values["documents"] = list(connection.execute(_PENDING, values).scalars())
+        if len(values["documents"]) > 1:
+            _split(connection, values)
+            split += 1
+        elif _bury(connection, values):
+            given_up += 1
+    return split, given_up
 
 
-def _split_or_bury(connection: Connection, row: Row[Any]) -> bool:
-    values = row._asdict() | {"slice": row.id, "run": row.run_id}
-    documents = list(connection.execute(_PENDING, values).scalars())
-    is_split = len(documents) > 1
-    if is_split:
-        slices = [uuid4() for _ in documents]
-        connection.execute(_SPLIT, values | {"slices": slices})
-        connection.execute(_MOVE_DOCUMENTS, values | {"slices": slices, "documents": documents})
-    else:
-        connection.execute(_BURY, values)
-        connection.execute(_FAIL_DOCUMENTS, values)
-        connection.execute(_FAIL_OUTCOMES, values)
+def _split(connection: Connection, values: dict[str, Any]) -> None:
+    values = values | {"slices": [uuid4() for _ in values["documents"]]}
+    connection.execute(_SPLIT, values)
+    connection.execute(_MOVE_DOCUMENTS, values)
+    _end(connection, values)
+
+
+def _bury(connection: Connection, values: dict[str, Any]) -> bool:
+    """Give the slice up; False if its document is held by another transaction: the next sweep does it."""
+    locked = connection.execute(_LOCK_PENDING, values).all()
+    if len(locked) < len(values["documents"]):
+        return False
+    connection.execute(_BURY, values)
+    connection.execute(_FAIL_DOCUMENTS, values)
+    connection.execute(_FAIL_OUTCOMES, values)
+    _end(connection, values)
+    return True
+
+
+def _end(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(RELEASE, values)
     connection.execute(_GIVE_UP, values)
-    return is_split

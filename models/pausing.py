@@ -15,9 +15,20 @@ HOLD = f"CASE WHEN r.cancelled_at IS NOT NULL THEN 'cancelled' WHEN {PAUSED} THE
 #: The runs whose slices may not be sent. An array is made once, however many slices there are.
 PAUSED_RUNS = "ARRAY(SELECT id FROM runs WHERE paused_at IS NOT NULL)"
 
-_HOLD = text(slice_move(SliceEvent.HOLD, source="runs r", where=f"r.id = s.run_id AND {PAUSED}", returning="s.id"))
+_HOLD = text(
+    slice_move(
+        SliceEvent.HOLD,
+        source="runs r",
+        where=f"r.id = s.run_id AND {PAUSED}",
+        returning="s.id",
+        skip_locked=True,
+    )
+)
 
 
 def hold_back(connection: Connection) -> int:
-    """Make paused slices ready that were sent and not started; their messages find their tokens stale."""
+    """Make paused slices ready that were sent and not started; their messages find their tokens stale.
+
+    What another transaction holds is left to the next sweep. Nobody may claim it meanwhile.
+    """
     return len(connection.execute(_HOLD).all())

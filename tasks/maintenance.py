@@ -13,6 +13,8 @@ from tasks.workflow import dispatch, sweep
 def sweep_and_dispatch(self: Task) -> dict[str, int]:
     """Bring back lost slices and send what is ready; harmless beside a living dispatcher."""
     context: StageContext = self.app.stage_context
-    swept = sweep(context.ledger, context.policy)
-    sent = dispatch(self.app, context.ledger, context.policy, oldest_first=True)
+    try:
+        swept = sweep(context.ledger, context.policy)
+    finally:
+        sent = dispatch(self.app, context.ledger, context.policy, oldest_first=True)
     return {"expired": swept.expired, "never_started": swept.never_started, "sent": sent}

@@ -74,14 +74,29 @@ class Dispatcher:
                 self._stopped.wait(PAUSE)
 
     def round(self) -> int:
-        """Sweep when it is time, then send what the window has room for; return how many were sent."""
+        """Sweep when it is time, then send what the window has room for; return how many were sent.
+
+        A sweep that fails holds up nothing that is ready; it is made up for in the next round.
+
+        Raises:
+            ServiceUnavailable: Postgres or Redis does not answer.
+        """
+        try:
+            self._sweep_if_due()
+        finally:
+            sent = self._send()
+        self._life.show()
+        return sent
+
+    def _sweep_if_due(self) -> None:
         if time.monotonic() >= self._next_sweep:
             sweep(self._ledger, self._policy)
             self._next_sweep = time.monotonic() + self._sweep_seconds
+
+    def _send(self) -> int:
         sent = dispatch(self._app, self._ledger, self._policy, oldest_first=self._rounds % AGEING == AGEING - 1)
         # A round without room in the window takes nobody's turn: bulk may meet only those.
         self._rounds += sent > 0
-        self._life.show()
         return sent
 
 

@@ -73,7 +73,6 @@ def hold_back(state: LedgerState) -> None:
 
 def end_cancelled(state: LedgerState) -> None:
     """End what cancelled runs have not brought in yet; a new generation without content overtakes who is at it."""
-    touched = set[UUID]()
     for each in list(state.run_documents.values()):
         if each.outcome is not Outcome.PENDING or state.runs[each.run_id].cancelled_at is None:
             continue
@@ -86,7 +85,6 @@ def end_cancelled(state: LedgerState) -> None:
             if document.generation == each.generation:
                 state.move_document(DocumentEvent.CANCEL, document.id, generation=document.generation + 1)
             state.chunk_sets.pop((document.id, each.generation), None)
-            touched.add(row.id)
     for ended in [row for row in state.slices.values() if _is_over(state, row)]:
         not_before = ended.lease_until if ended.stage is Stage.EMBED else None
         changes = {
@@ -98,10 +96,9 @@ def end_cancelled(state: LedgerState) -> None:
             "trace": "",
         }
         state.move_slice(SliceEvent.CANCEL, ended.id, finished_at=state.clock(), **changes)
-    # What a worker may have in flight stays reserved, or the next run would buy it a second time beside it.
-    for slice_id in touched:
-        if not state.is_buying(slice_id):
-            state.release_embeddings(slice_id)
+        # What a worker may have in flight stays reserved, or the next run would buy it a second time beside it.
+        if not state.is_buying(ended.id):
+            state.release_embeddings(ended.id)
 
 
 def _may_end(state: LedgerState, row: RunDocumentRow, document: DocumentRow) -> bool:

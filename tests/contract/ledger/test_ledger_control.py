@@ -207,6 +207,19 @@ def test_what_another_run_waits_for_is_brought_in_all_the_same(bench: Steps) -> 
     assert {row.path: row.state.value for row in bench.documents()} == {"own.txt": "cancelled", "shared.txt": "indexed"}
 
 
+def test_a_slice_that_goes_on_keeps_what_it_reserved(bench: Steps) -> None:
+    """It may be buying it: whoever else wants it would buy it once more."""
+    first = bench.ingest({"shared.txt": "s", "own.txt": "o"})
+    with bench.plan() as second:
+        bench.intake.join(second, [bench.accepted(second.source, "shared.txt", "s")])
+    claim = bench.claim_at(Stage.EMBED)
+    bench.ledger.register_model(bench.embedder.model, 1)
+    bench.ledger.reserve_embeddings(claim, bench.embedder.model, [b"h" * 32])
+    bench.control.cancel("tenant", first.id)
+    assert sorted(bench.outcomes()) == ["cancelled", "pending", "pending"]
+    assert bench.reserved() == {b"h" * 32}
+
+
 def test_who_only_waits_for_another_run_stops_waiting(bench: Steps) -> None:
     owner = bench.ingest({"shared.txt": "text"})
     with bench.plan() as waiting:

@@ -10,6 +10,7 @@ import pytest
 from kombu.transport.memory import Channel
 
 import tasks.maintenance
+from pipeline.errors import ServiceUnavailable
 from pipeline.types import Stage, Token
 from pipeline.work import Swept
 from tasks.base import IngestApp, StageContext
@@ -21,8 +22,11 @@ class Slices:
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, bool]] = []
+        self.fault: Exception | None = None
 
     def sweep(self, dispatch_timeout: float) -> Swept:
+        if self.fault is not None:
+            raise self.fault
         return Swept(3, 4, 0, 0, 0)
 
     def take_ready(self, window: int, *, oldest_first: bool, queued: int = 0) -> Sequence[Token]:
@@ -52,4 +56,11 @@ def app(context: StageContext, slices: Slices) -> Iterator[IngestApp]:
 def test_a_tick_sweeps_and_sends_the_oldest_within_the_window(app: IngestApp, slices: Slices) -> None:
     assert tasks.maintenance.__name__ == "tasks.maintenance"
     assert app.tasks[SWEEP]() == {"expired": 3, "never_started": 4, "sent": 2}
+    assert slices.asked == [(8, True)]
+
+
+def test_a_tick_whose_sweep_fails_sends_what_is_ready_and_says_so(app: IngestApp, slices: Slices) -> None:
+    slices.fault = ServiceUnavailable("Postgres")
+    with pytest.raises(ServiceUnavailable):
+        app.tasks[SWEEP]()
     assert slices.asked == [(8, True)]

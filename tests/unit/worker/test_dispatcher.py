@@ -93,6 +93,17 @@ def test_a_sweep_that_failed_is_made_up_for_in_the_next_round(app: Celery) -> No
     assert slices.sweeps == 1
 
 
+def test_a_sweep_that_fails_holds_up_nothing_that_is_ready(app: Celery) -> None:
+    slices = Slices()
+    slices.fault = ServiceUnavailable("Postgres")
+    dispatcher = Dispatcher(app, slices, POLICY, sweep_seconds=3600.0)
+    for number in range(AGEING):
+        with pytest.raises(ServiceUnavailable):
+            dispatcher.round()
+        assert len(slices.rounds) == number + 1
+    assert slices.rounds == [False, False, False, True]
+
+
 def test_looks_are_at_most_a_second_apart_and_not_in_step_with_workers(
     app: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
