@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from models.session import CONNECT_TIMEOUT, driver_url, translated
+from models.session import CONNECT_TIMEOUT, connect_args, driver_url, translated
 from pipeline.errors import SchemaMismatch
 
 P = ParamSpec("P")
@@ -37,8 +37,11 @@ class AsyncReader:
             pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=True,
             connect_args={
-                "connect_timeout": connect_timeout,
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c default_transaction_read_only=on",
+                **connect_args(
+                    connect_timeout=connect_timeout,
+                    statement_timeout=STATEMENT_TIMEOUT,
+                    default_transaction_read_only="on",
+                ),
                 "application_name": "mobius-ingest api",
             },
         )

@@ -32,6 +32,8 @@ _COLUMNS = {
     "embed_hash": "bytea",
     "facts": "jsonb",
 }
+#: What is read of ``chunks AS c``, by name: a prepared statement fails once a migration has added to its ``*``.
+CHUNK_COLUMNS = ", ".join(f"c.{name}" for name in (*_COLUMNS, "model_id", "retired_at"))
 _KEPT = frozenset({"id", "document_id"})
 _NAMES = ", ".join(_COLUMNS)
 _ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from models.chunk_rows import ChunkToSave, chunk_of, save_chunks
+from models.chunk_rows import CHUNK_COLUMNS, ChunkToSave, chunk_of, save_chunks
 from models.leases import fence, finish, record_failures, work_of
 from models.session import transaction
 from models.standings import traits_in
@@ -35,9 +35,7 @@ _TO_UPSERT = text(
     " LEFT JOIN blobs b ON b.sha256 = rd.revision AND d.generation = rd.generation"
     " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' ORDER BY d.id"
 )
-_COMMITTED = text(
-    "SELECT *, retired_at IS NOT NULL AS is_retired FROM chunks WHERE document_id = ANY(CAST(:ids AS uuid[]))"
-)
+_COMMITTED = text(f"SELECT {CHUNK_COLUMNS} FROM chunks c WHERE c.document_id = ANY(CAST(:ids AS uuid[]))")
 _LOCK_CURRENT = text(
     "SELECT d.id FROM documents d JOIN run_documents rd ON rd.document_id = d.id AND rd.generation = d.generation"
     " WHERE rd.slice_id = :slice AND rd.run_id = :run AND rd.outcome = 'pending' AND d.id = ANY(CAST(:ids AS uuid[]))"
@@ -186,7 +184,7 @@ def _committed(connection: Connection, ids: list[UUID]) -> dict[UUID, tuple[Comm
     grouped: dict[UUID, list[CommittedChunk]] = {}
     for row in connection.execute(_COMMITTED, {"ids": ids}):
         grouped.setdefault(row.document_id, []).append(
-            CommittedChunk(chunk_of(row), row.model_id, row.generation, is_retired=row.is_retired)
+            CommittedChunk(chunk_of(row), row.model_id, row.generation, is_retired=row.retired_at is not None)
         )
     return {document: tuple(chunks) for document, chunks in grouped.items()}
 

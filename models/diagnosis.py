@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from models.pausing import FLEET_PAUSED, PAUSED_RUNS
 from models.schema import revision_of
-from models.session import LISTEN, driver_url, translated
+from models.session import LISTEN, connect_args, driver_url, translated
 
 #: libpq takes no shorter time for one attempt to connect (seconds).
 _CONNECT_TIMEOUT = 2
@@ -52,7 +52,8 @@ _BACKLOG = text(
     " count(*) FILTER (WHERE state = 'running' AND lease_until < now() - make_interval(secs => :patience)"
     " OR state = 'dispatched' AND dispatched_at < now() - make_interval(secs => :patience + :dispatch_timeout))"
     " AS unswept"
-    " FROM (SELECT *, state = 'ready' AND since < now() - make_interval(secs => :patience)"
+    " FROM (SELECT state, lease_until, dispatched_at, since,"
+    " state = 'ready' AND since < now() - make_interval(secs => :patience)"
     f" AND run_id <> ALL({PAUSED_RUNS}) AND NOT {FLEET_PAUSED} AS is_waiting"
     " FROM (SELECT run_id, state, lease_until, dispatched_at, greatest(updated_at, not_before) AS since FROM slices"
     " WHERE state IN ('ready', 'dispatched', 'running')) AS s) AS t"
@@ -111,11 +112,10 @@ def looking(database_url: str) -> Iterator[Connection]:
         MisconfiguredError: The URL is none.
         ServiceUnavailable: Postgres does not answer, or not in time.
     """
-    options = f"-c statement_timeout={_STATEMENT_TIMEOUT}"
     engine = create_engine(
         driver_url(database_url),
         poolclass=NullPool,
-        connect_args={"connect_timeout": _CONNECT_TIMEOUT, "options": options},
+        connect_args=connect_args(connect_timeout=_CONNECT_TIMEOUT, statement_timeout=_STATEMENT_TIMEOUT),
     )
     try:
         with translated(), engine.connect() as connection:

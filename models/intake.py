@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from models.planning_lock import lock_source, unlock_source
+from models.planning_lock import let_go, lock_source, unlock_source
 from models.session import NOTIFY, transaction, translated
 from models.transitions import document_move
 from pipeline.errors import storable
@@ -155,8 +155,10 @@ class Intake:
                 connection.execute(_INTERRUPT_OLDER, values)
                 connection.execute(_OPEN, values)
                 yield run
-            finally:
+            except BaseException:
                 unlock_source(connection, source.id)
+                raise
+            let_go(connection, source.id)
 
     def known_documents(self, source: SourceRef, versions: str) -> Iterator[KnownDocument]:
         """Yield the source's documents in the order of their paths, as they are at the first one."""

@@ -30,7 +30,8 @@ _STATE = (
     " WHEN r.plan_state = 'interrupted' OR r.withheld > 0 THEN 'incomplete' ELSE 'succeeded' END"
 )
 _RUNS = text(
-    "SELECT r.*, (SELECT jsonb_object_agg(outcome, n) FROM (SELECT outcome, count(*) AS n FROM run_documents rd"
+    "SELECT r.id, r.project, r.source, r.plan_state, r.withheld, r.created_at, r.hold,"
+    " (SELECT jsonb_object_agg(outcome, n) FROM (SELECT outcome, count(*) AS n FROM run_documents rd"
     " WHERE rd.run_id = r.id GROUP BY outcome) AS o) AS outcomes FROM (SELECT r.id, p.name AS project,"
     f" s.name AS source, r.plan_state, r.withheld, r.created_at, {HOLD} AS hold FROM runs r"
     " JOIN sources s ON s.id = r.source_id JOIN projects p ON p.id = s.project_id"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from pipeline.intake import SourceBusy
 
@@ -44,3 +45,11 @@ def lock_source(connection: Connection, source_id: UUID, patience: float, on_wai
 def unlock_source(connection: Connection, source_id: UUID) -> None:
     """Release the lock."""
     connection.execute(_UNLOCK, {"source": source_id})
+
+
+def let_go(connection: Connection, source_id: UUID) -> None:
+    """Release the lock of a plan that is complete; where that fails, the lock dies with its connection."""
+    try:
+        unlock_source(connection, source_id)
+    except DBAPIError:
+        connection.invalidate()

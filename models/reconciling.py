@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
+from models.chunk_rows import CHUNK_COLUMNS
 from models.session import transaction
 from models.standings import TRAITS_TOLD, Claimed, standing_of, traits_told
 from pipeline.errors import storable
@@ -62,8 +63,10 @@ _CLAIM = (
     "SELECT d.id FROM documents d WHERE d.id = ANY(ARRAY(SELECT coalesce(c.document_id, t.document_id)"
     f" FROM {_SUSPECTS})) ORDER BY d.id FOR UPDATE OF d"
 )
+# Longer than the index may take to answer.
+_BESIDE_THE_INDEX = text("SET LOCAL idle_in_transaction_session_timeout = '60s'")
 _STANDINGS = text(
-    "SELECT t.id AS point_id, c.*, coalesce(c.document_id, t.document_id) AS owner_id, d.id AS known_id,"
+    f"SELECT t.id AS point_id, {CHUNK_COLUMNS}, coalesce(c.document_id, t.document_id) AS owner_id, d.id AS known_id,"
     " d.generation AS newest, d.tenant_id, d.project_id, d.source_id, d.path, d.language, d.committed_revision,"
     f" d.encoding, d.traits, {TRAITS_TOLD},"
     " ARRAY(SELECT rd.generation FROM run_documents rd WHERE rd.document_id = d.id AND rd.outcome = 'pending')"
@@ -71,8 +74,9 @@ _STANDINGS = text(
 )
 _SAVE = text(
     "INSERT INTO drifts (id, reconciliation_id, point_id, is_numbered, document_id, kind)"
-    " SELECT gen_random_uuid(), :pass, t.* FROM unnest(CAST(:points AS uuid[]), CAST(:numbered AS bool[]),"
-    " CAST(:documents AS uuid[]), CAST(:kinds AS text[])) AS t"
+    " SELECT gen_random_uuid(), :pass, t.id, t.is_numbered, t.document_id, t.kind"
+    " FROM unnest(CAST(:points AS uuid[]), CAST(:numbered AS bool[]), CAST(:documents AS uuid[]),"
+    " CAST(:kinds AS text[])) AS t(id, is_numbered, document_id, kind)"
 )
 # One kind of id at a time, so that the unique index of drifts gives each batch in order, from where the last one ended.
 _UNREPAIRED = (
@@ -166,6 +170,7 @@ class PostgresReconciliation:
             "documents": [each.document_id for each in suspects if isinstance(each.id, UUID)],
         }
         with transaction(self._engine) as connection:
+            connection.execute(_BESIDE_THE_INDEX)
             claim = text(_CLAIM if wait else f"{_CLAIM} SKIP LOCKED")
             held = frozenset(connection.execute(claim, columns).scalars())
             for row in connection.execute(_STANDINGS, columns):

@@ -19,6 +19,24 @@ from pipeline.errors import MisconfiguredError, ServiceUnavailable
 CONNECT_TIMEOUT = 5
 #: No statement of ours waits longer for a row that another transaction holds (milliseconds).
 LOCK_TIMEOUT = 30_000
+#: A transaction whose process says nothing for so long is ended, and its locks with it (milliseconds): before the
+#: lease of a worker's slice is. Who calls others from within a transaction asks for more.
+IDLE_TIMEOUT = 15_000
+#: How soon either side learns that the other's host is gone: after 10 s of silence and 3 questions, 5 s apart, or when
+#: nobody has confirmed what was sent for 20 s. Sockets of one machine, which learn it at once, ignore all this.
+_CLIENT_PROBES = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_SERVER_PROBES = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_OUTAGES = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
 #: To be executed in the transaction that makes slices ready: wakes up who listens.
 NOTIFY = text("SELECT pg_notify('mobius_slices', '')")
 #: What a listening connection executed last; running dispatchers are known by it.
@@ -56,13 +74,18 @@ def open_engine(database_url: str, *, pool_size: int) -> Engine:
         pool_timeout=30,
         pool_pre_ping=True,
         connect_args={
-            "connect_timeout": CONNECT_TIMEOUT,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT} -c idle_in_transaction_session_timeout=60000",
+            **connect_args(lock_timeout=LOCK_TIMEOUT, idle_in_transaction_session_timeout=IDLE_TIMEOUT),
             "application_name": "mobius-ingest",
         },
     )
     event.listen(engine, "connect", _register_vector)
     return engine
+
+
+def connect_args(*, connect_timeout: int = CONNECT_TIMEOUT, **settings: int | str) -> dict[str, Any]:
+    """Return what every connection of ours is opened with, ``settings`` being those of its session on the server."""
+    options = " ".join(f"-c {name}={value}" for name, value in {**_SERVER_PROBES, **settings}.items())
+    return {"connect_timeout": connect_timeout, "options": options, **_CLIENT_PROBES}
 
 
 def _register_vector(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -81,7 +104,7 @@ def listening(database_url: str) -> Iterator[Callable[[float, float], None]]:
         ServiceUnavailable: Postgres is down, was restarted, or timed out.
     """
     url = driver_url(database_url).replace("+psycopg", "")
-    with translated(), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT) as connection:
+    with translated(), psycopg.connect(url, autocommit=True, **connect_args()) as connection:
         connection.execute(LISTEN)
 
         def wait(least: float, most: float) -> None:
@@ -120,13 +143,21 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    # psycopg's own error comes from what goes to the driver without SQLAlchemy.
-    except (OperationalError, PoolTimeoutError, psycopg.OperationalError) as exc:
+    # psycopg's own errors come from what goes to the driver without SQLAlchemy.
+    except (OperationalError, PoolTimeoutError, *_OUTAGES) as exc:
         raise ServiceUnavailable("Postgres", _first_line(exc)) from exc
     except DBAPIError as exc:
-        if exc.connection_invalidated:
+        if exc.connection_invalidated or _is_outdated(exc.orig):
             raise ServiceUnavailable("Postgres", _first_line(exc)) from exc
         raise
+
+
+def _is_outdated(exc: BaseException | None) -> bool:
+    """Return whether a migration has changed what a prepared statement reads; after a rollback it is prepared anew."""
+    # The message is in the server's language, the function's name is not.
+    return isinstance(exc, psycopg.errors.FeatureNotSupported) and (
+        exc.diag.source_function == "RevalidateCachedQuery" or "cached plan must not change result type" in str(exc)
+    )
 
 
 def _first_line(exc: Exception) -> str:

@@ -74,8 +74,8 @@ _WHERE_IS = text(
     " coalesce(nullif(d.error, ''), nullif(rd.error, ''), s.error, '') AS error,"
     " coalesce(nullif(d.message, ''), nullif(rd.message, ''), s.message, '') AS message"
     " FROM documents d JOIN sources src ON src.id = d.source_id JOIN projects p ON p.id = d.project_id"
-    " LEFT JOIN LATERAL (SELECT * FROM run_documents x WHERE x.document_id = d.id"
-    " ORDER BY x.generation DESC, x.finished_at DESC NULLS FIRST LIMIT 1) rd ON true"
+    " LEFT JOIN LATERAL (SELECT x.run_id, x.slice_id, x.outcome, x.error, x.message FROM run_documents x"
+    " WHERE x.document_id = d.id ORDER BY x.generation DESC, x.finished_at DESC NULLS FIRST LIMIT 1) rd ON true"
     " LEFT JOIN slices s ON s.id = rd.slice_id WHERE d.id = ANY(CAST(:ids AS uuid[])) AND p.tenant_id = :tenant"
     " AND p.id = coalesce(CAST(:project AS uuid), p.id)"
 )

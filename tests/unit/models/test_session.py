@@ -6,7 +6,8 @@ from unittest.mock import MagicMock
 
 import psycopg
 import pytest
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from psycopg.errors import FeatureNotSupported, IdleInTransactionSessionTimeout
+from sqlalchemy.exc import DBAPIError, IntegrityError, NotSupportedError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from models.session import LISTEN, driver_url, listening, open_engine, translated
@@ -46,6 +47,8 @@ def test_a_lost_connection_and_a_full_pool_are_outages() -> None:
         OperationalError("SELECT 1", {}, Exception("server closed the connection\nunexpectedly")),
         PoolTimeoutError("no connection is free"),
         DBAPIError("SELECT 1", {}, Exception("broken"), connection_invalidated=True),
+        NotSupportedError("SELECT 1", {}, FeatureNotSupported("cached plan must not change result type")),
+        IdleInTransactionSessionTimeout("terminating connection due to idle-in-transaction timeout"),
     ]
     for fault in faults:
         with pytest.raises(ServiceUnavailable, match=r"Postgres does not answer \(.+\); check") as caught, translated():
@@ -55,7 +58,8 @@ def test_a_lost_connection_and_a_full_pool_are_outages() -> None:
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    for fault in (IntegrityError("INSERT", {}, Exception("duplicate")), KeyError("a bug")):
+    unsupported = NotSupportedError("SELECT 1", {}, FeatureNotSupported("this is not supported"))
+    for fault in (IntegrityError("INSERT", {}, Exception("duplicate")), KeyError("a bug"), unsupported):
         with pytest.raises(type(fault)) as caught, translated():
             raise fault
         assert caught.value is fault
