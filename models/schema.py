@@ -8,29 +8,50 @@ import: a migration's file begins with its revision's number, and revisions form
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from models.session import CONNECT_TIMEOUT, driver_url
+from models.session import IDLE_TIMEOUT, connect_args, driver_url
 from pipeline.errors import SchemaMismatch, ServiceUnavailable
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: Serialises concurrent migrations of one database; the number means nothing.
 _MIGRATION_LOCK = 7_316_283
+#: Everybody who comes later queues behind a migration that waits for a table, so it waits briefly (s), lets them
+#: through for as long, and tries again, so many times.
+PATIENCE = 3.0
+TRIES = 20
+_HOLDERS = text(
+    "SELECT DISTINCT a.pid, a.application_name, extract(epoch FROM now() - a.xact_start)::int AS seconds"
+    " FROM pg_locks l JOIN pg_class c ON c.oid = l.relation AND c.relnamespace = 'public'::regnamespace"
+    " JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.granted AND a.pid <> pg_backend_pid()"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " ORDER BY seconds DESC LIMIT 3"
+)
 
 
-def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate the database up to a revision; harmless when several do it at once.
+def _say_nothing(_message: str) -> None:
+    pass
+
+
+def upgrade(database_url: str, revision: str = "head", *, on_wait: Callable[[str], None] = _say_nothing) -> None:
+    """Migrate the database up to a revision; harmless when several do it at once, and while a fleet works.
+
+    ``on_wait`` is told, each time it has to wait, who uses the tables.
 
     Raises:
         SchemaMismatch: The database lacks the pgvector extension, or is newer than this version.
-        ServiceUnavailable: Postgres does not answer.
+        ServiceUnavailable: Postgres does not answer, or others use the tables all the while; nothing was changed.
     """
-    _migrate(database_url, "upgrade", revision)
+    _migrate(database_url, "upgrade", revision, on_wait)
 
 
 def downgrade(database_url: str, revision: str) -> None:
@@ -38,9 +59,9 @@ def downgrade(database_url: str, revision: str) -> None:
 
     Raises:
         SchemaMismatch: The database is newer than this version.
-        ServiceUnavailable: Postgres does not answer.
+        ServiceUnavailable: Postgres does not answer, or others use the tables all the while; nothing was changed.
     """
-    _migrate(database_url, "downgrade", revision)
+    _migrate(database_url, "downgrade", revision, _say_nothing)
 
 
 def check(database_url: str) -> None:
@@ -104,7 +125,9 @@ def current_revision(database_url: str) -> str | None:
         engine.dispose()
 
 
-def _migrate(database_url: str, direction: Literal["upgrade", "downgrade"], revision: str) -> None:
+def _migrate(
+    database_url: str, direction: Literal["upgrade", "downgrade"], revision: str, on_wait: Callable[[str], None]
+) -> None:
     from alembic import command  # noqa: PLC0415  see the top of this module
     from alembic.config import Config  # noqa: PLC0415  the same
 
@@ -119,12 +142,48 @@ def _migrate(database_url: str, direction: Literal["upgrade", "downgrade"], revi
             connection.rollback()
             _require_pgvector(connection)
             config.attributes["connection"] = connection
-            (command.upgrade if direction == "upgrade" else command.downgrade)(config, revision)
-            connection.commit()
+            migrate = command.upgrade if direction == "upgrade" else command.downgrade
+            _in_turn(connection, partial(migrate, config, revision), on_wait)
     except OperationalError as exc:
         raise _unavailable(exc) from exc
     finally:
         engine.dispose()
+
+
+def _in_turn(connection: Connection, migrate: Callable[[], None], on_wait: Callable[[str], None]) -> None:
+    """Migrate in one transaction, as soon as nobody else uses the tables.
+
+    Raises:
+        ServiceUnavailable: Others used them all the while.
+    """
+    connection.execute(text(f"SET lock_timeout = {int(PATIENCE * 1000)}"))
+    connection.commit()
+    for _ in range(TRIES):
+        try:
+            migrate()
+            connection.commit()
+        except OperationalError as exc:
+            if not isinstance(exc.orig, LockNotAvailable):
+                raise
+            connection.rollback()
+            holders = _holders(connection)
+        else:
+            return
+        on_wait(f"the tables are in use by {holders}; trying again")
+        time.sleep(PATIENCE)
+    raise ServiceUnavailable(
+        "Postgres",
+        f"the migration got no turn, for the tables are in use by {holders}. Nothing was changed: let that end (a long"
+        " ingestion, a backup), or end it with SELECT pg_terminate_backend(PID), then run `mobius migrate` again.",
+    )
+
+
+def _holders(connection: Connection) -> str:
+    """Say who uses tables of ours, those who have done it for longest."""
+    rows = connection.execute(_HOLDERS).all()
+    connection.rollback()
+    named = [f"process {row.pid} ({row.application_name or 'without a name'}, for {row.seconds} s)" for row in rows]
+    return ", ".join(named) or "others, for moments"
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -155,7 +214,9 @@ def _require_pgvector(connection: Connection) -> None:
 
 def _engine(database_url: str) -> Engine:
     return create_engine(
-        driver_url(database_url), poolclass=NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT}
+        driver_url(database_url),
+        poolclass=NullPool,
+        connect_args=connect_args(idle_in_transaction_session_timeout=IDLE_TIMEOUT),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from harness.fleet import wait_until
 from sqlalchemy import Connection, inspect, text
 
 from models import documents, embeddings, operations, runs, schema, tenancy
@@ -168,6 +170,46 @@ def test_two_upgrades_at_once_both_end_well(empty_database_url: str) -> None:
         thread.join()
     assert failed == []
     schema.check(empty_database_url)
+
+
+def test_a_migration_that_waits_for_a_table_lets_others_through_and_gets_its_turn(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that a migration waits for is closed to everybody who comes later."""
+    monkeypatch.setattr(schema, "PATIENCE", 0.3)
+    schema.downgrade(database_url, "-1")
+    told: list[str] = []
+    migration = threading.Thread(target=schema.upgrade, args=(database_url,), kwargs={"on_wait": told.append})
+    with connected(database_url) as walk:
+        walk.execute(text("SELECT 1 FROM slices"))
+        migration.start()
+        wait_until(lambda: len(told) >= 2, "the migration has tried twice", 10)
+        with connected(database_url) as worker:
+            worker.execute(text("SET LOCAL lock_timeout = '2s'"))
+            worker.execute(text("UPDATE slices SET attempts = 0"))
+        assert migration.is_alive()
+    migration.join()
+    pid = re.escape("(mobius-ingest, for ")
+    assert all(re.fullmatch(rf"the tables are in use by process \d+ {pid}\d+ s\); trying again", each) for each in told)
+    schema.check(database_url)
+
+
+def test_a_migration_that_gets_no_turn_changes_nothing_and_says_who_is_in_its_way(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", 0.05)
+    monkeypatch.setattr(schema, "TRIES", 3)
+    schema.downgrade(database_url, "-2")
+    before = facts(database_url)
+    with connected(database_url) as walk:
+        pid = walk.execute(text("SELECT pg_backend_pid() FROM slices RIGHT JOIN (SELECT 1) AS one ON true")).scalar()
+        expected = rf"in use by process {pid} \(mobius-ingest, for \d+ s\)\. Nothing was changed: .* `mobius migrate`"
+        with pytest.raises(ServiceUnavailable, match=expected):
+            schema.upgrade(database_url)
+    assert facts(database_url) == before
+    assert schema.current_revision(database_url) == REVISIONS[-3]
+    schema.upgrade(database_url)
+    schema.check(database_url)
 
 
 @pytest.mark.parametrize("attempt", [schema.check, schema.upgrade, schema.current_revision])

@@ -67,7 +67,7 @@ def migrate() -> None:
 
     url = open_settings().require("database_url")
     before = schema.current_revision(url)
-    schema.upgrade(url)
+    schema.upgrade(url, on_wait=note)
     note(f"the database was at schema {before or 'none'} and is at {schema.current_revision(url)}")
 
 
