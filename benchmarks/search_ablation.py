@@ -16,7 +16,7 @@ from pipeline.chunk import ChunkBudget
 _PARTS: Mapping[str, Mapping[str, Any]] = {
     "header's lines count once": {"PATH_WEIGHT": 1, "SCOPE_WEIGHT": 1, "DEFINES_WEIGHT": 1},
     "no stems": {"_stems": lambda words: ()},  # noqa: ARG005  stands in for it
-    "no pairs": {"_pairs": lambda words: ()},  # noqa: ARG005  the same
+    "no pairs": {"_pairs": lambda words: (), "_joined": lambda words: ()},  # noqa: ARG005  the same
     "no silent words": {"SILENT_WORDS": frozenset()},
     "k1 = 1.2, b = 0.75": {"K1": 1.2, "B": 0.75},
 }

@@ -5,7 +5,9 @@ Chinese, Japanese or Korean character), in lower case. Three kinds of terms stan
 
 - each word; of a query, those that say nothing (``the``, ``self``) only where it has no others;
 - the first three letters of each word that says something: they join config and configuration, arg and arguments;
-- each pair of neighbouring words: inside of one identifier in a document, anywhere in a query.
+- each pair of neighbouring words, as one word: inside of one identifier in a document, anywhere in a query. They join
+  OAuth and oauth, fileName and filename. A name of more words is one word too where neither a pair nor its first
+  letters tell that: onKeyDown, isNaN.
 
 A document's term weighs f (k1 + 1) / (f + k1 (1 - b + b n / average)), as in Robertson and Zaragoza, The
 Probabilistic Relevance Framework: BM25 and Beyond (2009), where f counts how often the term occurs and
@@ -20,16 +22,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from zlib import crc32
 
 from pipeline.header import split_header
 
 #: Grows with every change to the vector of the same text; vectors of different versions do not mix.
-SPARSE_VERSION = 1
+SPARSE_VERSION = 2
 
 #: How often a line of the header counts, where the code itself counts once.
 PATH_WEIGHT = 2
@@ -42,8 +44,8 @@ B = 0.5
 #: Words of a chunk with its header, on average over 8,209 chunks of the default budget from 800 files.
 AVERAGE_WORDS = 180
 
-#: What a pair weighs in a query, where a word and a stem weigh 1.
-PAIR_WEIGHT = 0.4
+#: What a pair weighs in a query, where a word and a stem weigh 1, and so does a pair inside of one identifier.
+PAIR_WEIGHT = 0.45
 
 #: Letters of a stem.
 STEM_LETTERS = 3
@@ -70,7 +72,12 @@ _SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 # Any other letter that is no ASCII capital; only those begin a new word inside an identifier.
 _LETTER = rf"[^\W\d_A-Z{_SPACELESS}]"
 _IDENTIFIER = re.compile(r"\w+")
-_WORD = re.compile(rf"[A-Z]+(?!{_LETTER})|[A-Z]?{_LETTER}+|\d+|[{_SPACELESS}]")
+# First comes an acronym in the plural: the words of parseURLs are parse, url and s.
+_WORD = re.compile(rf"[A-Z]{{2,}}(?=s(?!{_LETTER}))|[A-Z]+(?!{_LETTER})|[A-Z]?{_LETTER}+|\d+|[{_SPACELESS}]")
+# In words with a space between them: three or more in letters, and three or more of at most two letters.
+_SPACED = rf"[^\W\d_{_SPACELESS}]"
+_NAME = re.compile(rf"(?<!\S){_SPACED}+(?: {_SPACED}+){{2,}}(?!\S)")
+_INITIALS = re.compile(rf"(?<!\S){_SPACED}{{1,2}}(?: {_SPACED}{{1,2}}){{2,}}(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,20 @@ def document_vector(embedding_input: str) -> SparseVector:
 
 def query_vector(text: str) -> SparseVector:
     """Return the weights of a query's terms, each as often as it occurs."""
-    words = [word for identifier in _identifiers(_normalised(text)) for word in _words(identifier)]
+    identifiers = [_words(identifier) for identifier in _identifiers(_normalised(text))]
+    words = list(chain.from_iterable(identifiers))
     loud = _loud(words)
     weights: dict[int, float] = {}
     pairs = {*_pairs(words), *_pairs(loud)}
-    for terms, weight in ((loud or words, 1.0), (_stems(loud), 1.0), (pairs, PAIR_WEIGHT)):
+    inner = chain.from_iterable(map(_pairs, identifiers))
+    joined = chain.from_iterable(map(_joined, identifiers))
+    for terms, weight in (
+        (loud or words, 1.0),
+        (_stems(loud), 1.0),
+        (pairs, PAIR_WEIGHT),
+        (inner, 1 - PAIR_WEIGHT),
+        (joined, 1.0),
+    ):
         for term in map(_hash, terms):
             weights[term] = weights.get(term, 0.0) + weight
     return _vector(weights)
@@ -133,7 +149,7 @@ def _identifiers(text: str) -> Iterator[str]:
 def _terms(identifier: str) -> tuple[tuple[int, ...], int]:
     """Return the terms that stand for an identifier in a document, and how many words it has."""
     words = _words(identifier)
-    return tuple(map(_hash, (*words, *_stems(_loud(words)), *_pairs(words)))), len(words)
+    return tuple(map(_hash, (*words, *_stems(_loud(words)), *_pairs(words), *_joined(words)))), len(words)
 
 
 def _words(identifier: str) -> list[str]:
@@ -149,7 +165,20 @@ def _stems(words: Iterable[str]) -> Iterator[str]:
 
 
 def _pairs(words: Iterable[str]) -> Iterator[str]:
-    return (f"{left} {right}" for left, right in pairwise(words))
+    return (left + right for left, right in pairwise(words))
+
+
+def _joined(words: Sequence[str]) -> Iterable[str]:
+    """Return names of three or more words as one word: initials, and where the first has no stem to meet them by."""
+    if len(words) < 3:
+        return ()
+    line = " ".join(words)
+    names = [name for name in _NAME.findall(line) if _has_no_stem(name.partition(" ")[0])]
+    return {name.replace(" ", "") for name in (*names, *_INITIALS.findall(line))}
+
+
+def _has_no_stem(word: str) -> bool:
+    return len(word) < STEM_LETTERS or word in SILENT_WORDS
 
 
 def _hash(term: str) -> int:
