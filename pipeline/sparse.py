@@ -100,7 +100,7 @@ def document_vector(embedding_input: str) -> SparseVector:
 
 
 def query_vector(text: str) -> SparseVector:
-    """Return the weights of a query's terms, each as often as it occurs."""
+    """Return the weights of a query's terms, each as often as it occurs; a pair of two identifiers once."""
     identifiers = [_words(identifier) for identifier in _identifiers(_normalised(text))]
     words = list(chain.from_iterable(identifiers))
     loud = _loud(words)
