@@ -74,7 +74,8 @@ class Embedder(Protocol):
         """Make the calls, several at once, and yield each reply as soon as it is there, in any order.
 
         A call that failed yields a fault instead, after the adapter's own quick retries; the others go on.
-        Every call yields exactly once. From when ``is_halted`` on, calls that were not begun fail as ``NotBegun``.
+        Every call yields exactly once, and every text of it is in the reply's call, in one of its faults, or in that
+        of the whole call. From when ``is_halted`` on, calls that were not begun fail as ``NotBegun``.
         """
 
     def embed_query(self, text: str) -> Vector:

@@ -216,11 +216,15 @@ class EmbeddingCall:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingReply:
-    """What one call brought: ``vectors[i]`` belongs to ``call.hashes[i]``. ``tokens`` is the provider's own count."""
+    """What one call brought: ``vectors[i]`` belongs to ``call.hashes[i]``. ``tokens`` is the provider's own count.
+
+    ``call`` holds the texts that have a usable vector. The call was paid for the others as well: each has a fault.
+    """
 
     call: EmbeddingCall
     vectors: tuple[Vector, ...]
     tokens: int
+    faults: tuple[EmbeddingFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

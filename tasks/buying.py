@@ -72,7 +72,9 @@ def _buy(context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingIn
         for reply in context.embedder.embed(batch, context.is_halted):
             if isinstance(reply, EmbeddingFault):
                 faults.append(reply)
-            else:
+                continue
+            faults += reply.faults
+            if reply.vectors:
                 context.ledger.save_reply(claim, context.embedder.model, reply)
         refusals = [fault for fault in faults if isinstance(fault.error, InputRejected)]
         rejected |= {fault.call.hashes[0]: fault.error for fault in refusals if len(fault.call.hashes) == 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pipeline.embed import estimate_tokens
 from pipeline.errors import IngestError, InputRejected, NotBegun
@@ -15,8 +15,9 @@ class RecordingEmbedder:
     """Vectors depend on nothing but the text.
 
     ``calls`` are the calls that were made, failed ones included; ``bought`` the texts that came back as vectors, as
-    often as they were paid for. ``refused`` are pieces of text: a call that contains one is rejected. ``script`` is
-    consumed one entry per call: an error to fail with, or None to succeed; once it is empty, calls succeed.
+    often as they were paid for. ``refused`` are pieces of text: a call that contains one is rejected. A text that
+    contains one of ``spoiled`` is paid for and has no usable vector. ``script`` is consumed one entry per call: an
+    error to fail with, or None to succeed; once it is empty, calls succeed.
     """
 
     def __init__(self, model: EmbeddingModel | None = None) -> None:
@@ -26,6 +27,7 @@ class RecordingEmbedder:
         self.queries: list[str] = []
         self.script: deque[IngestError | None] = deque()
         self.refused: set[str] = set()
+        self.spoiled: set[str] = set()
 
     @property
     def model(self) -> EmbeddingModel:
@@ -48,6 +50,8 @@ class RecordingEmbedder:
         """See the port."""
         self.queries.append(text)
         error = self._next_error([text])
+        if error is None and _holds(text, self.spoiled):
+            error = InputRejected()
         if error is not None:
             raise error
         return hashed_vector(text, self._model.dims)
@@ -56,11 +60,23 @@ class RecordingEmbedder:
         """See the port."""
 
     def _next_error(self, inputs: Sequence[str]) -> IngestError | None:
-        if any(piece in text for piece in self.refused for text in inputs):
+        if any(_holds(text, self.refused) for text in inputs):
             return InputRejected()
         return self.script.popleft() if self.script else None
 
     def _reply(self, call: EmbeddingCall) -> EmbeddingReply:
         self.bought.extend(call.inputs)
-        vectors = tuple(hashed_vector(text, self._model.dims) for text in call.inputs)
-        return EmbeddingReply(call, vectors, sum(map(estimate_tokens, call.inputs)))
+        pairs = list(zip(call.hashes, call.inputs, strict=True))
+        good = {embed_hash: text for embed_hash, text in pairs if not _holds(text, self.spoiled)}
+        faults = tuple(
+            EmbeddingFault(EmbeddingCall((embed_hash,), (text,)), InputRejected())
+            for embed_hash, text in pairs
+            if embed_hash not in good
+        )
+        vectors = tuple(hashed_vector(text, self._model.dims) for text in good.values())
+        tokens = sum(map(estimate_tokens, call.inputs))
+        return EmbeddingReply(EmbeddingCall(tuple(good), tuple(good.values())), vectors, tokens, faults)
+
+
+def _holds(text: str, pieces: Iterable[str]) -> bool:
+    return any(piece in text for piece in pieces)

@@ -95,14 +95,32 @@ def test_a_server_that_answers_with_lists_of_floats_is_fine(stub, make):
         (Fault(body=b"<html>hello</html>"), ServiceUnavailable),
         (Fault(body=b"[]"), ServiceUnavailable),
         (Fault(dims=5), DimensionMismatch),
-        (Fault(value=0.0), InputRejected),
-        (Fault(value=float("nan")), InputRejected),
-        (Fault(value=float("inf")), InputRejected),
     ],
 )
 def test_a_fault_becomes_the_error_that_fits_and_is_not_tried_again(stub, make, fault, expected):
     stub.faults.append(fault)
     assert type(outcome(make())) is expected
+    assert len(stub.calls) == 1
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+def test_a_vector_that_cannot_be_compared_is_never_returned(stub, make, value):
+    stub.faults.extend([Fault(value=value)] * 2)
+    reply = outcome(make())
+    assert reply.vectors == ()
+    assert [type(fault.error) for fault in reply.faults] == [InputRejected] * 2
+    with pytest.raises(InputRejected):
+        make().embed_query("where is it?")
+    assert len(stub.calls) == 2
+
+
+def test_one_bad_vector_spoils_no_other_of_its_call(stub, make):
+    data = [{"embedding": [1.0] * 8}, {"embedding": None}]
+    stub.faults.append(Fault(body=json.dumps({"data": data}).encode()))
+    reply = outcome(make())
+    assert reply.call == call("a text")
+    assert reply.vectors == (struct.pack("<8f", *[1.0] * 8),)
+    assert [fault.call for fault in reply.faults] == [call("another")]
     assert len(stub.calls) == 1
 
 

@@ -101,6 +101,8 @@ class OpenAIEmbedder:
         outcome = self._loop.submit(self._outcome(call, Permits(self._limiter, QUERY_PATIENCE))).result()
         if isinstance(outcome, EmbeddingFault):
             raise outcome.error
+        for fault in outcome.faults:
+            raise fault.error
         return outcome.vectors[0]
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Read what an embeddings endpoint answered, and believe none of it before it is checked.
 
 A provider that answers too few vectors, vectors of other dimensions, half a document or numbers that are none must
-never lead to a stored vector: what is paid for and wrong is worse than what is missing.
+never lead to a stored vector: what is paid for and wrong is worse than what is missing. One bad vector spoils no other.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ from numpy.typing import NDArray
 
 from pipeline.embed import estimate_tokens
 from pipeline.errors import DimensionMismatch, InputRejected, ServiceUnavailable
-from pipeline.types import EmbeddingCall, EmbeddingModel, EmbeddingReply, Vector
+from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
 
 SERVICE = "The embedding provider"
 
+_UNUSABLE = f"{SERVICE} returns no usable vector for a chunk of this file (zero, or no number); exclude the file."
+_NO_NUMBERS = np.zeros(0, dtype="<f4")
+
 
 def read_reply(call: EmbeddingCall, model: EmbeddingModel, body: bytes) -> EmbeddingReply:
-    """Return the reply to ``call`` from the body of a successful answer.
+    """Return the reply to ``call`` from the body of a successful answer: what is paid for and usable is kept.
 
-    ``tokens`` is the provider's count; where it sends none, our own estimate.
+    A text whose vector is missing, zero or no finite number is a fault of that text. ``tokens`` is the provider's
+    count for all of them; where it sends none, our own estimate.
 
     Raises:
         ServiceUnavailable: The body is cut short, or is not what an embeddings endpoint answers.
-        DimensionMismatch: The vectors are not of the model's dimensions.
-        InputRejected: A vector is zero, or holds something that is no finite number.
+        DimensionMismatch: No vector is of the model's dimensions.
     """
     try:
         answer = json.loads(body)
@@ -38,8 +41,21 @@ def read_reply(call: EmbeddingCall, model: EmbeddingModel, body: bytes) -> Embed
     if not isinstance(answer, Mapping):
         raise _nonsense("is no JSON object")
     items = _in_order(answer.get("data"), len(call.inputs))
-    vectors = tuple(_vector(item.get("embedding"), model) for item in items)
-    return EmbeddingReply(call, vectors, _tokens(answer.get("usage"), call))
+    vectors = [_numbers(item.get("embedding")) for item in items]
+    _check_dimensions(vectors, model)
+    return _sorted_out(call, [_usable(numbers, model) for numbers in vectors], _tokens(answer.get("usage"), call))
+
+
+def _sorted_out(call: EmbeddingCall, vectors: Sequence[Vector | None], tokens: int) -> EmbeddingReply:
+    hashes, inputs, usable, faults = [], [], [], []
+    for embed_hash, text, vector in zip(call.hashes, call.inputs, vectors, strict=True):
+        if vector is None:
+            faults.append(EmbeddingFault(EmbeddingCall((embed_hash,), (text,)), InputRejected(_UNUSABLE)))
+        else:
+            hashes.append(embed_hash)
+            inputs.append(text)
+            usable.append(vector)
+    return EmbeddingReply(EmbeddingCall(tuple(hashes), tuple(inputs)), tuple(usable), tokens, tuple(faults))
 
 
 def _nonsense(what: str) -> ServiceUnavailable:
@@ -57,31 +73,33 @@ def _in_order(data: object, expected: int) -> Sequence[Mapping[str, object]]:
     return [item for _, item in sorted(zip(indices, data, strict=True), key=lambda pair: pair[0])]
 
 
-def _vector(data: object, model: EmbeddingModel) -> Vector:
-    numbers = _numbers(data)
-    if len(numbers) != model.dims:
+def _check_dimensions(vectors: Sequence[NDArray[np.float32]], model: EmbeddingModel) -> None:
+    lengths = {len(numbers) for numbers in vectors if len(numbers)}
+    if lengths and model.dims not in lengths:
         raise DimensionMismatch(
-            f"{SERVICE} returns {len(numbers)} dimensions for {model.name}, and {model.dims} are configured; "
+            f"{SERVICE} returns {min(lengths)} dimensions for {model.name}, and {model.dims} are configured; "
             "correct the dimensions or the model's name."
         )
-    if not np.isfinite(numbers).all() or not numbers.any():
-        raise InputRejected(
-            f"{SERVICE} returns a vector that is zero or no number for one of {model.name}'s inputs; exclude the file."
-        )
+
+
+def _usable(numbers: NDArray[np.float32], model: EmbeddingModel) -> Vector | None:
+    if len(numbers) != model.dims or not np.isfinite(numbers).all() or not numbers.any():
+        return None
     return numbers.tobytes()
 
 
 def _numbers(data: object) -> NDArray[np.float32]:
+    """Return a vector's numbers, none for what cannot be read as one."""
     try:
         if isinstance(data, str):
             return np.frombuffer(base64.b64decode(data, validate=True), dtype="<f4")
         if isinstance(data, list) and all(isinstance(number, int | float) for number in data):
-            # A number that float32 cannot hold becomes infinite, and is refused for it.
+            # A number that float32 cannot hold becomes infinite, and is not used for it.
             with np.errstate(over="ignore"):
                 return np.asarray(data, dtype="<f4")
-    except (binascii.Error, ValueError, OverflowError) as exc:
-        raise _nonsense("holds a broken vector") from exc
-    raise _nonsense("holds a vector that is neither base64 nor a list of numbers")
+    except (binascii.Error, ValueError, OverflowError):
+        pass
+    return _NO_NUMBERS
 
 
 def _tokens(usage: object, call: EmbeddingCall) -> int:

@@ -139,6 +139,18 @@ def test_a_text_that_no_call_may_carry_is_not_sent_at_all(shop: StageContext, sh
     assert large.bought == ["a"]
 
 
+@pytest.mark.parametrize("spoiled", [{"poison"}, {"poison", "venom"}, {"poison", "venom", "first"}])
+def test_texts_without_a_usable_vector_fail_and_nothing_is_bought_again(
+    shop: StageContext, shelf: Shelf, spoiled: set[str]
+) -> None:
+    shop.embedder.spoiled |= spoiled
+    wanted = inputs("first", "poison", "venom")
+    count, (failure,) = buy_embeddings(shop, CLAIM, wanted)
+    assert (count, failure.document_id, failure.error) == (3 - len(spoiled), ONE, "InputRejected")
+    assert sorted(bought(shop)) == ["first", "poison", "venom"]
+    assert set(shelf.vectors) == set(wanted) - {key(text) for text in spoiled}
+
+
 # --- what goes wrong
 
 

@@ -40,6 +40,18 @@ def test_a_call_with_a_refused_text_is_rejected_whole():
     assert embedder.bought == []
 
 
+def test_a_spoiled_text_is_paid_for_and_has_no_vector():
+    embedder = RecordingEmbedder()
+    embedder.spoiled.add("poison")
+    (reply,) = embedder.embed([call("fine", "some poison")])
+    assert reply.call == call("fine")
+    assert reply.vectors == (hashed_vector("fine", 8),)
+    assert [fault.call for fault in reply.faults] == [call("some poison")]
+    assert embedder.bought == ["fine", "some poison"]
+    with pytest.raises(InputRejected):
+        embedder.embed_query("poison")
+
+
 def test_a_query_is_recorded_apart_and_may_fail():
     embedder = RecordingEmbedder()
     assert embedder.embed_query("where") == hashed_vector("where", 8)

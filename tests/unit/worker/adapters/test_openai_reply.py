@@ -56,12 +56,6 @@ def test_tokens_are_estimated_where_the_provider_does_not_count(usage):
         answer([1, 2], [3, 4], [5, 6]),
         answer(data=[{"index": 0, "embedding": [1, 2]}, {"index": 0, "embedding": [3, 4]}]),
         answer(data=[{"index": "a", "embedding": [1, 2]}, {"index": "b", "embedding": [3, 4]}]),
-        answer([1, 2], None),
-        answer([1, 2], ["3", "4"]),
-        answer([1, 2], [None, 1]),
-        answer([1, 2], "not base64!"),
-        answer([1, 2], base64.b64encode(ONE[:-1]).decode()),
-        answer([1, 2], [10**400, 1]),
     ],
 )
 def test_nonsense_is_a_fault_of_the_service(body):
@@ -69,13 +63,45 @@ def test_nonsense_is_a_fault_of_the_service(body):
         read_reply(CALL, MODEL, body)
 
 
-@pytest.mark.parametrize("vector", [[1], [1, 2, 3], [], base64.b64encode(ONE + TWO).decode()])
-def test_other_dimensions_are_a_matter_for_the_operator(vector):
+@pytest.mark.parametrize("vector", [[1], [1, 2, 3], base64.b64encode(ONE + TWO).decode()])
+@pytest.mark.parametrize("other", [[1, 2, 3], None], ids=["all", "all that can be read"])
+def test_other_dimensions_are_a_matter_for_the_operator(vector, other):
     with pytest.raises(DimensionMismatch, match="2 are configured"):
-        read_reply(CALL, MODEL, answer([1, 2], vector))
+        read_reply(CALL, MODEL, answer(vector, other))
 
 
-@pytest.mark.parametrize("vector", [[0, 0], [float("nan"), 1], [float("inf"), 1], [1e300, 1]])
-def test_vectors_that_cannot_be_compared_are_never_returned(vector):
-    with pytest.raises(InputRejected):
-        read_reply(CALL, MODEL, answer([1, 2], vector))
+@pytest.mark.parametrize(
+    "vector",
+    [
+        [0, 0],
+        [float("nan"), 1],
+        [float("inf"), 1],
+        [1e300, 1],
+        None,
+        [],
+        ["3", "4"],
+        [None, 1],
+        "not base64!",
+        base64.b64encode(ONE[:-1]).decode(),
+        [10**400, 1],
+        [1, 2, 3],
+    ],
+)
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_vector_that_cannot_be_used_is_a_fault_of_its_text_and_the_others_are_kept(vector, bad):
+    vectors = [[3, 4], [3, 4]]
+    vectors[bad] = vector
+    reply = read_reply(CALL, MODEL, answer(*vectors))
+    assert (reply.call.hashes, reply.call.inputs) == ((CALL.hashes[1 - bad],), (CALL.inputs[1 - bad],))
+    assert reply.vectors == (TWO,)
+    assert reply.tokens == 7, "all were paid for"
+    (fault,) = reply.faults
+    assert fault.call == EmbeddingCall((CALL.hashes[bad],), (CALL.inputs[bad],))
+    assert isinstance(fault.error, InputRejected)
+    assert "exclude the file" in str(fault.error)
+
+
+def test_a_reply_without_one_vector_that_can_be_used_is_paid_for_all_the_same():
+    reply = read_reply(CALL, MODEL, answer(None, [0, 0]))
+    assert (reply.call.hashes, reply.vectors, reply.tokens) == ((), (), 7)
+    assert [fault.call.hashes for fault in reply.faults] == [(b"1",), (b"2",)]
