@@ -197,9 +197,23 @@ class Settings(BaseModel):
             raise ValueError("MOBIUS_HEARTBEAT_SECONDS must be at most half of MOBIUS_LEASE_SECONDS")
         if self.embedder == "openai" and self.openai_api_key is None:
             raise ValueError("MOBIUS_EMBEDDER=openai needs OPENAI_API_KEY (any value, for endpoints without keys)")
+        if self.embedder == "openai":
+            self._check_endpoint()
         if self.chunk_target_bytes is not None and self.chunk_target_bytes > self.chunk_max_bytes:
             raise ValueError("MOBIUS_CHUNK_TARGET_BYTES must be at most MOBIUS_CHUNK_MAX_BYTES")
         return self
+
+    def _check_endpoint(self) -> None:
+        """Refuse what no request can be made with: no document should have to show it. Nothing of a key is repeated."""
+        key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
+        if not _is_plain(key) or key != key.strip():
+            raise ValueError(
+                "OPENAI_API_KEY holds a character that no key has, or a space at one of its ends: copy it again"
+            )
+        if self.openai_base_url is not None and not _is_address(self.openai_base_url):
+            raise ValueError(
+                "OPENAI_BASE_URL is no address that can be called: give it the form http://host:port/v1 or https://host/v1"
+            )
 
     @property
     def policy(self) -> Policy:
@@ -234,6 +248,20 @@ class Settings(BaseModel):
 
 def _names_in(value: str) -> list[str]:
     return [name for part in value.split(",") if (name := part.strip().lower())]
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and has_port
+    return is_whole and url.isprintable() and " " not in url
 
 
 def with_database(redis_url: str, number: int) -> str:

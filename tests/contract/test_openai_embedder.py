@@ -23,7 +23,7 @@ from pipeline.testing.openai_stub import Fault, OpenAIStub
 from pipeline.testing.vectors import hashed_vector
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingReply
 from worker.adapters.openai import OpenAIEmbedder
-from worker.adapters.openai_errors import QuotaExhausted, RequestRefused
+from worker.adapters.openai_errors import QuotaExhausted, RequestRefused, UnusableEndpoint
 
 
 @pytest.fixture
@@ -139,6 +139,15 @@ def test_a_lasting_fault_is_given_up_after_three_tries(stub, make):
 
 def test_a_server_that_is_not_there_is_unavailable(make):
     assert isinstance(outcome(make(url="http://127.0.0.1:9/v1")), ServiceUnavailable)
+
+
+@pytest.mark.parametrize("options", [{"api_key": "clé"}, {"url": "http://localhost:abc/v1"}, {"url": "http://[::1"}])
+def test_an_endpoint_that_no_request_can_be_made_to_is_a_matter_for_the_operator(make, options):
+    error = outcome(make(**options))
+    assert type(error) is UnusableEndpoint
+    assert "OPENAI_BASE_URL" in str(error)
+    with pytest.raises(UnusableEndpoint):
+        make(**options).embed_query("where is it?")
 
 
 def test_a_call_that_takes_too_long_is_unavailable(stub, make):

@@ -35,6 +35,10 @@ class RequestRefused(MisconfiguredError):
     """The embedding provider refuses the request; check the model's name, its dimensions and the base URL."""
 
 
+class UnusableEndpoint(MisconfiguredError):
+    """No request can be made to the embedding provider; check OPENAI_BASE_URL and OPENAI_API_KEY for odd characters."""
+
+
 def is_passing(exc: BaseException) -> bool:
     """Whether another try within seconds makes sense. A 429 is no failure, and a timeout has waited already."""
     if isinstance(exc, APIStatusError):
@@ -45,7 +49,7 @@ def is_passing(exc: BaseException) -> bool:
 def translated(exc: Exception) -> IngestError:
     """Return our error for one of the client's."""
     if not isinstance(exc, APIStatusError):
-        return ServiceUnavailable(SERVICE)
+        return UnusableEndpoint() if isinstance(exc, ValueError) else ServiceUnavailable(SERVICE)
     if exc.status_code == 429:
         return _too_many(exc)
     if exc.status_code in {401, 403}:

@@ -17,7 +17,7 @@ from pipeline.embed import BYTES_PER_TOKEN, estimate_tokens
 from pipeline.errors import RateLimited
 from pipeline.ports import Limiter
 from pipeline.types import EmbeddingCall
-from worker.adapters.openai_errors import is_passing, translated
+from worker.adapters.openai_errors import UnusableEndpoint, is_passing, translated
 from worker.adapters.openai_reply import SERVICE
 from worker.adapters.permits import Permits
 
@@ -71,7 +71,8 @@ class Sender:
         )
         try:
             body: bytes = await quick(self._try, call, permits)
-        except (OpenAIError, TimeoutError) as exc:
+        # A ValueError is the client's as well: of a key that fits into no request.
+        except (OpenAIError, TimeoutError, ValueError) as exc:
             error = translated(exc)
             if isinstance(error, RateLimited):
                 self._quiet_until = time.monotonic() + error.retry_after
@@ -108,9 +109,12 @@ class Sender:
     def _opened(self) -> AsyncOpenAI:
         if self._client is None:
             # Built on the loop's thread; the client's own retries would hide a 429 and wait for minutes.
-            self._client = AsyncOpenAI(
-                api_key=self._api_key, base_url=self._base_url, max_retries=0, timeout=self._timeout
-            )
+            try:
+                self._client = AsyncOpenAI(
+                    api_key=self._api_key, base_url=self._base_url, max_retries=0, timeout=self._timeout
+                )
+            except Exception as exc:  # which, depends on the HTTP library that the client finds
+                raise UnusableEndpoint from exc
         return self._client
 
     async def _post(self, client: AsyncOpenAI, call: EmbeddingCall) -> bytes:

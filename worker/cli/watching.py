@@ -38,7 +38,7 @@ _ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.INCOMPLETE, Ru
 #: What only an operator can mend: the errors of the domain, and those that adapters add (importing those is slow).
 MISCONFIGURATIONS = frozenset(
     {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, MisconfiguredError)}
-    | {"OutdatedServer", "QuotaExhausted", "RequestRefused"}
+    | {"OutdatedServer", "QuotaExhausted", "RequestRefused", "UnusableEndpoint"}
 )
 
 

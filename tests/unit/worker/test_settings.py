@@ -146,6 +146,41 @@ def test_a_provider_without_a_key_is_refused() -> None:
     load_settings({"MOBIUS_EMBEDDER": "openai", "OPENAI_API_KEY": "key"})
 
 
+@pytest.mark.parametrize("key", ["s3crét", "s3cret\n", " s3cret", "s3cret ", "s3\0cret", "“s3cret”", "s3cret\udce9"])
+def test_a_key_that_no_request_can_carry_is_refused_and_not_shown(key: str) -> None:
+    message = refusal(MOBIUS_EMBEDDER="openai", OPENAI_API_KEY=key)
+    assert "OPENAI_API_KEY holds a character that no key has" in message
+    assert "s3c" not in message
+    load_settings({"OPENAI_API_KEY": key})  # nobody is going to send it
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:abc/v1",
+        "localhost:8080/v1",
+        "http://localhost:99999",
+        "http:///v1",
+        "ftp://host",
+        "http://[::1",
+        "http://a b/v1",
+        "http://host\n/v1",
+        "http://host:0/v1",
+        "v1",
+    ],
+)
+def test_an_address_of_a_provider_that_cannot_be_called_is_refused(url: str) -> None:
+    environ = {"MOBIUS_EMBEDDER": "openai", "OPENAI_API_KEY": "any value", "OPENAI_BASE_URL": url}
+    assert "OPENAI_BASE_URL is no address that can be called: give it the form" in refusal(**environ)
+    load_settings({"OPENAI_BASE_URL": url})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:11434/v1", "https://api.example.com/v1/", "http://[::1]:8080/v1"])
+def test_an_address_of_a_provider_is_taken_as_it_is(url: str) -> None:
+    environ = {"MOBIUS_EMBEDDER": "openai", "OPENAI_API_KEY": "any value", "OPENAI_BASE_URL": url}
+    assert load_settings(environ).openai_base_url == url
+
+
 @pytest.mark.parametrize(
     ("field", "variable"),
     [("database_url", "DATABASE_URL"), ("redis_url", "REDIS_URL"), ("qdrant_url", "QDRANT_URL")],
