@@ -71,6 +71,13 @@ def halve(call: EmbeddingCall) -> tuple[EmbeddingCall, EmbeddingCall]:
     )
 
 
+def first_apart(call: EmbeddingCall) -> tuple[EmbeddingCall, ...]:
+    """Return a call of the first text alone, and one of the others if there are any."""
+    if len(call.hashes) < 2:
+        return (call,)
+    return EmbeddingCall(call.hashes[:1], call.inputs[:1]), EmbeddingCall(call.hashes[1:], call.inputs[1:])
+
+
 def _reason_against(tokens: int, model: EmbeddingModel) -> InputRejected | None:
     if tokens == 0:
         return InputRejected("There is no text to embed; exclude the file.")

@@ -46,20 +46,26 @@ class IngestError(Exception):
 class TransientError(IngestError):
     """A passing fault; the same work is worth trying again later."""
 
+    def __init__(self, message: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        #: How a provider answered that it failed at this very call; None: it was not asked, or did not answer.
+        self.status = status
+
 
 class RateLimited(TransientError):
     """The provider asks for fewer requests; the slice is handed back until it allows them again."""
 
-    def __init__(self, retry_after: float, message: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, retry_after: float, message: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, status)
         self.retry_after = retry_after  #: seconds
 
 
 class ServiceUnavailable(TransientError):
     """A service does not answer; check that it runs and that its address is right."""
 
-    def __init__(self, service: str, message: str | None = None) -> None:
-        super().__init__(message or f"{service} does not answer; check that it runs and that its address is right.")
+    def __init__(self, service: str, message: str | None = None, status: int | None = None) -> None:
+        said = message or f"{service} does not answer; check that it runs and that its address is right."
+        super().__init__(said, status)
         self.service = service
 
 

@@ -6,13 +6,14 @@ Own reservations are bought before others' are waited for, so no two slices can 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from pipeline.embed import halve, pack_calls
-from pipeline.errors import IngestError, InputRejected, TransientError
+from pipeline.embed import first_apart, pack_calls
+from pipeline.errors import IngestError, TransientError
 from pipeline.stages import EmbeddingInput
-from pipeline.types import Claim, EmbeddingFault, Failure
-from tasks.context import Halted, StageContext
+from pipeline.types import Claim, EmbeddingCall, EmbeddingFault, Failure
+from tasks.context import StageContext
+from tasks.refusals import judge, seek_evidence
 
 #: How long a worker slot waits for embeddings that another slice is buying, before it hands back (s).
 PATIENCE = 2.0
@@ -33,68 +34,99 @@ def buy_embeddings(
 
     Raises:
         TransientError: The provider or the store asks to try later, or the run is paused; what was bought is kept.
-        MisconfiguredError: The provider refuses the key or the model.
+        MisconfiguredError: The provider refuses the key, the model, or everything.
     """
-    bought = 0
     rejected: dict[bytes, IngestError] = {}
+    try:
+        bought = _buy_all(context, claim, inputs, rejected)
+    except IngestError:
+        # Recorded before the slice is handed back: refused again, it would use up the budget for ever.
+        if rejected:
+            context.ledger.record_rejected(claim, _failures(inputs, rejected))
+        raise
+    return bought, _failures(inputs, rejected)
+
+
+def _buy_all(
+    context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingInput], rejected: dict[bytes, IngestError]
+) -> int:
+    """Buy or wait for all that is missing; add to ``rejected`` what the provider refuses."""
+    bought = 0
     wanted = set(inputs)
     deadline = time.monotonic() + PATIENCE
     while wanted:
-        if context.is_halted():
-            _keep(context, claim, inputs, rejected)
-            raise Halted
+        context.stop_if_halted()
         reservation = context.ledger.reserve_embeddings(claim, context.embedder.model, sorted(wanted))
         if reservation.mine:
-            refused = _buy(context, claim, {key: inputs[key] for key in sorted(reservation.mine)})
-            bought += len(reservation.mine) - len(refused)
-            rejected |= refused
+            refused = len(rejected)
+            _buy(context, claim, {key: inputs[key] for key in sorted(reservation.mine)}, rejected)
+            bought += len(reservation.mine) - (len(rejected) - refused)
             deadline = time.monotonic() + PATIENCE
         wanted = set(reservation.others)
         if wanted:
             if time.monotonic() > deadline:
-                _keep(context, claim, inputs, rejected)
                 raise BeingBoughtElsewhere
             time.sleep(_POLL)
-    return bought, _failures(inputs, rejected)
+    return bought
 
 
-def _buy(context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingInput]) -> dict[bytes, IngestError]:
-    """Make the calls for these inputs; return those that were refused, each found by halving its call."""
-    packed = pack_calls([(key, wanted.text) for key, wanted in inputs.items()], context.embedder.model)
-    rejected: dict[bytes, IngestError] = dict(packed.rejected)
-    calls = list(packed.calls)
-    while calls:
-        if context.is_halted():
-            _keep(context, claim, inputs, rejected)
-            raise Halted
-        faults: list[EmbeddingFault] = []
-        batch, calls = calls[:_ROUND], calls[_ROUND:]
-        for reply in context.embedder.embed(batch, context.is_halted):
-            if isinstance(reply, EmbeddingFault):
-                faults.append(reply)
-                continue
-            faults += reply.faults
-            if reply.vectors:
-                context.ledger.save_reply(claim, context.embedder.model, reply)
-        refusals = [fault for fault in faults if isinstance(fault.error, InputRejected)]
-        rejected |= {fault.call.hashes[0]: fault.error for fault in refusals if len(fault.call.hashes) == 1}
-        if len(refusals) < len(faults):
-            _keep(context, claim, inputs, rejected)
-            context.stop_if_halted()
-            raise next(fault.error for fault in faults if not isinstance(fault.error, InputRejected))
-        calls += [half for fault in refusals if len(fault.call.hashes) > 1 for half in halve(fault.call)]
-    return rejected
-
-
-def _keep(
-    context: StageContext,
-    claim: Claim,
-    inputs: Mapping[bytes, EmbeddingInput],
-    rejected: Mapping[bytes, IngestError],
+def _buy(
+    context: StageContext, claim: Claim, inputs: Mapping[bytes, EmbeddingInput], rejected: dict[bytes, IngestError]
 ) -> None:
-    """Record what was refused before the slice is handed back: refused again, it would use up the budget for ever."""
-    if rejected:
-        context.ledger.record_rejected(claim, _failures(inputs, rejected))
+    """Make the calls for these inputs; add to ``rejected`` those that were refused, each found by halving its call."""
+    calls = _calls(context, inputs, rejected)
+    while calls:
+        context.stop_if_halted()
+        size = _ROUND
+        if context.suspects.refuses_all:
+            # One text is enough to see whether it still does. It may bill what it answers nothing usable to.
+            size, calls = 1, [*first_apart(calls[0]), *calls[1:]]
+        batch, calls = calls[:size], calls[size:]
+        seek_evidence(context, batch)
+        judged = judge(context, _faults(context, claim, batch, rejected))
+        for fault in judged.refused:
+            if len(fault.call.hashes) > 1:
+                calls += context.suspects.halve(fault.call)
+            else:
+                _reject(context, fault, rejected)
+        if judged.others:
+            context.stop_if_halted()
+            raise judged.others[0].error
+
+
+def _calls(
+    context: StageContext, inputs: Mapping[bytes, EmbeddingInput], rejected: dict[bytes, IngestError]
+) -> list[EmbeddingCall]:
+    """Pack the inputs. Those that were found to be better alone stay alone, and do not hold up others."""
+    texts = {key: wanted.text for key, wanted in inputs.items()}
+    alone = {key: texts.pop(key) for key in inputs if context.suspects.was_alone(key)}
+    packed = pack_calls(texts.items(), context.embedder.model)
+    rejected |= packed.rejected
+    return context.suspects.arranged([*packed.calls, *(EmbeddingCall((key,), (text,)) for key, text in alone.items())])
+
+
+def _faults(
+    context: StageContext, claim: Claim, batch: Sequence[EmbeddingCall], rejected: dict[bytes, IngestError]
+) -> list[EmbeddingFault]:
+    """Make the calls at once, commit each reply as it comes, and return what went wrong."""
+    faults: list[EmbeddingFault] = []
+    for reply in context.embedder.embed(batch, context.is_halted):
+        if isinstance(reply, EmbeddingFault):
+            faults.append(reply)
+        elif reply.vectors:
+            context.ledger.save_reply(claim, context.embedder.model, reply)
+            context.suspects.note_purchase(reply.call)
+            for fault in reply.faults:  # beside good ones, so the provider works
+                _reject(context, fault, rejected)
+        else:
+            faults += reply.faults
+    return faults
+
+
+def _reject(context: StageContext, fault: EmbeddingFault, rejected: dict[bytes, IngestError]) -> None:
+    rejected[fault.call.hashes[0]] = fault.error
+    # Asked for another time, it is asked for in earnest: the provider may have changed since.
+    context.suspects.forget(fault.call)
 
 
 def _failures(inputs: Mapping[bytes, EmbeddingInput], rejected: Mapping[bytes, IngestError]) -> list[Failure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from celery import Celery
@@ -15,6 +15,7 @@ from pipeline.errors import TransientError
 from pipeline.ports import Embedder, Index, Ledger
 from pipeline.reconcile_ports import ReconcileContext
 from pipeline.types import Stage
+from tasks.suspects import Suspects
 from tasks.witness import NO_WITNESS, Witness
 
 
@@ -50,6 +51,8 @@ class StageContext:
     worker: str
     #: What reconciliations work with, in the processes that run them. There is no embedder in it.
     reconcile: ReconcileContext | None = None
+    #: What is remembered of calls to the provider that failed.
+    suspects: Suspects = field(default_factory=Suspects)
     #: Whether the stage that runs with this context is to stop where nothing paid for is lost.
     is_halted: Callable[[], bool] = lambda: False
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pipeline.embed import estimate_tokens
-from pipeline.errors import IngestError, InputRejected, NotBegun
+from pipeline.errors import IngestError, InputRejected, NotBegun, ServiceUnavailable
 from pipeline.testing.vectors import hashed_vector
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, EmbeddingReply, Vector
 
@@ -14,10 +14,11 @@ from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingModel, Embedd
 class RecordingEmbedder:
     """Vectors depend on nothing but the text.
 
-    ``calls`` are the calls that were made, failed ones included; ``bought`` the texts that came back as vectors, as
-    often as they were paid for. ``refused`` are pieces of text: a call that contains one is rejected. A text that
-    contains one of ``spoiled`` is paid for and has no usable vector. ``script`` is consumed one entry per call: an
-    error to fail with, or None to succeed; once it is empty, calls succeed.
+    ``calls`` are the calls that were made, failed ones included; ``bought`` the texts that came back as vectors or
+    ``spoiled``, as often as they were paid for. What goes wrong is told by pieces of text: a call that contains one of
+    ``refused`` is rejected, to one of ``failing`` the provider answers that it failed, and a text with one of
+    ``spoiled`` is paid for and has no usable vector. ``script`` is consumed one entry per call: an error to fail with,
+    or None to succeed; once it is empty, calls succeed.
     """
 
     def __init__(self, model: EmbeddingModel | None = None) -> None:
@@ -27,6 +28,7 @@ class RecordingEmbedder:
         self.queries: list[str] = []
         self.script: deque[IngestError | None] = deque()
         self.refused: set[str] = set()
+        self.failing: set[str] = set()
         self.spoiled: set[str] = set()
 
     @property
@@ -62,6 +64,8 @@ class RecordingEmbedder:
     def _next_error(self, inputs: Sequence[str]) -> IngestError | None:
         if any(_holds(text, self.refused) for text in inputs):
             return InputRejected()
+        if any(_holds(text, self.failing) for text in inputs):
+            return ServiceUnavailable("The provider", "It answers with status 500.", 500)
         return self.script.popleft() if self.script else None
 
     def _reply(self, call: EmbeddingCall) -> EmbeddingReply:

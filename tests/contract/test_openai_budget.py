@@ -67,8 +67,12 @@ def test_every_try_of_a_call_is_one_of_the_budget(stub, make) -> None:
 def test_a_try_that_the_budget_denies_ends_the_call_and_is_no_failure(stub, make) -> None:
     shared = Shared(ProviderBudget(1))
     stub.faults.append(Fault(status=503))
-    assert errors(list(make(shared.limiter).embed([call("one")]))) == [RateLimited]
+    (denied,) = make(shared.limiter).embed([call("one")])
+    assert type(denied.error) is RateLimited
+    assert denied.error.status == 503, "what the one try showed is not lost"
     assert len(stub.calls) == 1
+    (unsent,) = make(shared.limiter).embed([call("two")])
+    assert (type(unsent.error), unsent.error.status) == (RateLimited, None)
 
 
 def test_a_batch_waits_for_the_turns_that_come_in_time_and_the_rest_is_not_sent(stub, make) -> None:

@@ -90,6 +90,7 @@ def test_a_server_that_answers_with_lists_of_floats_is_fine(stub, make):
         (Fault(status=404), RequestRefused),
         (Fault(status=429, body=body(code="insufficient_quota")), QuotaExhausted),
         (Fault(status=408), ServiceUnavailable),
+        (Fault(status=424), ServiceUnavailable),
         (Fault(drop=1), ServiceUnavailable),
         (Fault(cut=True), ServiceUnavailable),
         (Fault(body=b"<html>hello</html>"), ServiceUnavailable),
@@ -131,14 +132,18 @@ def test_a_passing_fault_is_tried_again(stub, make, fault):
     assert len(stub.calls) == 3
 
 
-def test_a_lasting_fault_is_given_up_after_three_tries(stub, make):
+def test_a_lasting_fault_is_given_up_after_three_tries_and_tells_what_was_answered(stub, make):
     stub.faults.extend([Fault(status=502)] * 9)
-    assert isinstance(outcome(make()), ServiceUnavailable)
+    error = outcome(make())
+    assert isinstance(error, ServiceUnavailable)
+    assert error.status == 502
     assert len(stub.calls) == 3
 
 
-def test_a_server_that_is_not_there_is_unavailable(make):
-    assert isinstance(outcome(make(url="http://127.0.0.1:9/v1")), ServiceUnavailable)
+def test_a_server_that_is_not_there_is_unavailable_and_has_answered_nothing(make):
+    error = outcome(make(url="http://127.0.0.1:9/v1"))
+    assert isinstance(error, ServiceUnavailable)
+    assert error.status is None
 
 
 @pytest.mark.parametrize("options", [{"api_key": "clé"}, {"url": "http://localhost:abc/v1"}, {"url": "http://[::1"}])

@@ -26,6 +26,9 @@ _LONGEST_WAIT = 3_600.0
 #: Parameters of ours that a provider may refuse, whatever the texts are.
 _SETTINGS = frozenset({"model", "dimensions", "encoding_format"})
 
+#: Below 500, what may be gone the next time. With 424 text-embeddings-inference says that its model failed at a text.
+_PASSING = frozenset({408, 409, 424, 425})
+
 
 class QuotaExhausted(MisconfiguredError):
     """The embedding provider's quota is used up; raise it, then run the ingestion again."""
@@ -56,8 +59,9 @@ def translated(exc: Exception) -> IngestError:
         return BadCredentials(f"{SERVICE} refuses the key; set the right OPENAI_API_KEY and restart the workers.")
     if exc.status_code in {400, 413, 422} and exc.param not in _SETTINGS and exc.code != "model_not_found":
         return InputRejected()
-    if exc.status_code in {408, 409, 425} or exc.status_code >= 500:
-        return ServiceUnavailable(SERVICE, f"{SERVICE} answers with status {exc.status_code}; look at its status page.")
+    if exc.status_code in _PASSING or exc.status_code >= 500:
+        said = f"{SERVICE} answers with status {exc.status_code}; look at its status page."
+        return ServiceUnavailable(SERVICE, said, exc.status_code)
     return RequestRefused(f"{RequestRefused.__doc__} It answers with status {exc.status_code}.")
 
 

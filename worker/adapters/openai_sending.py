@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from openai import AsyncOpenAI, Omit, OpenAIError
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from openai import APIStatusError, AsyncOpenAI, Omit, OpenAIError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from pipeline.embed import BYTES_PER_TOKEN, estimate_tokens
 from pipeline.errors import RateLimited
@@ -60,13 +60,20 @@ class Sender:
         """Return the body of the provider's answer.
 
         Raises:
-            RateLimited: The provider or the budget asks to wait.
+            RateLimited: The provider or the budget asks to wait; it has the status of a try before that failed.
             IngestError: Whatever else ``openai_errors`` makes of a failure.
         """
+        failed: list[int] = []
+
+        def note(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            failed.extend([error.status_code] if isinstance(error, APIStatusError) else [])
+
         quick = AsyncRetrying(
             stop=stop_after_attempt(_TRIES),
             wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_WAIT),
             retry=retry_if_exception(is_passing),
+            before_sleep=note,
             reraise=True,
         )
         try:
@@ -78,6 +85,9 @@ class Sender:
                 self._quiet_until = time.monotonic() + error.retry_after
                 await asyncio.to_thread(self._limiter.pause, error.retry_after)
             raise error from exc
+        except RateLimited as exc:
+            # A tight budget never gives a call its third try, and what the first one showed must not be lost.
+            raise RateLimited(exc.retry_after, str(exc), failed[-1] if failed else None) from exc
         return body
 
     async def settle(self, call: EmbeddingCall, actual: int) -> None:

@@ -35,10 +35,10 @@ _SKIP_LINES = 20
 
 _ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.INCOMPLETE, RunState.CANCELLED})
 
-#: What only an operator can mend: the errors of the domain, and those that adapters add (importing those is slow).
+#: What only an operator can mend: the errors of the domain, and those that stages and adapters add (importing is slow).
 MISCONFIGURATIONS = frozenset(
     {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, MisconfiguredError)}
-    | {"OutdatedServer", "QuotaExhausted", "RequestRefused", "UnusableEndpoint"}
+    | {"EverythingRefused", "OutdatedServer", "QuotaExhausted", "RequestRefused", "UnusableEndpoint"}
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.embed import estimate_tokens, halve, pack_calls
+from pipeline.embed import estimate_tokens, first_apart, halve, pack_calls
 from pipeline.errors import InputRejected
 from pipeline.identity import embed_hash
 from pipeline.types import EmbeddingCall, EmbeddingModel
@@ -87,3 +87,11 @@ def test_halving_keeps_every_text_in_order():
 def test_a_single_text_cannot_be_halved():
     with pytest.raises(ValueError, match="one text"):
         halve(EmbeddingCall((b"1",), ("a",)))
+
+
+def test_the_first_text_of_a_call_can_be_taken_apart():
+    whole = EmbeddingCall((b"1", b"2", b"3"), ("one", "two", "three"))
+    first, others = first_apart(whole)
+    assert first == EmbeddingCall((b"1",), ("one",))
+    assert others == EmbeddingCall((b"2", b"3"), ("two", "three"))
+    assert first_apart(first) == (first,)

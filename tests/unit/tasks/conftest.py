@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from harness.shelf import Shelf
 
 from pipeline.chunk import ChunkBudget
 from pipeline.testing import FakeIndex, FakeLeases, RecordingEmbedder
@@ -39,3 +42,15 @@ def context(leases: FakeLeases, embedder: RecordingEmbedder) -> StageContext:
         versions="versions-1",
         worker="host:1",
     )
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def shop(context: StageContext, shelf: Shelf, embedder: RecordingEmbedder) -> StageContext:
+    """Calls take four texts each."""
+    small = RecordingEmbedder(replace(embedder.model, max_inputs=4))
+    return replace(context, ledger=shelf, embedder=small)

@@ -2,75 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
+from harness.shelf import CLAIM, Shelf, inputs, key
 
 from pipeline.errors import BadCredentials, InputRejected, RateLimited, ServiceUnavailable, TransientError
 from pipeline.stages import EmbeddingInput
 from pipeline.testing import RecordingEmbedder, hashed_vector
-from pipeline.types import Claim, EmbeddingModel, EmbeddingReply, Failure, Scope, Stage, Token, Vector
-from pipeline.work import Reservation
 from tasks import buying
 from tasks.base import Halted, StageContext
 from tasks.buying import BeingBoughtElsewhere, buy_embeddings
 
-CLAIM = Claim(Token(uuid4(), Stage.EMBED, 1), uuid4(), uuid4(), uuid4(), Scope(uuid4(), uuid4()), 1)
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
-
-
-class Shelf:
-    """The ledger's embeddings in memory. ``elsewhere`` are reserved by another slice, which ``then`` may change."""
-
-    def __init__(self) -> None:
-        self.vectors: dict[bytes, Vector] = {}
-        self.elsewhere: set[bytes] = set()
-        self.asked: list[list[bytes]] = []
-        self.replies: list[EmbeddingReply] = []
-        self.rejected: list[Failure] = []
-        self.then: Callable[[], object] = lambda: None
-
-    def reserve_embeddings(self, claim: Claim, model: EmbeddingModel, hashes: Sequence[bytes]) -> Reservation:
-        self.asked.append(list(hashes))
-        missing = set(hashes) - set(self.vectors)
-        reservation = Reservation(frozenset(missing - self.elsewhere), frozenset(missing & self.elsewhere))
-        self.then()
-        return reservation
-
-    def record_rejected(self, claim: Claim, failures: Sequence[Failure]) -> None:
-        self.rejected += failures
-
-    def save_reply(self, claim: Claim, model: EmbeddingModel, reply: EmbeddingReply) -> None:
-        self.replies.append(reply)
-        self.vectors |= dict(zip(reply.call.hashes, reply.vectors, strict=True))
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
-
-
-@pytest.fixture
-def shop(context: StageContext, shelf: Shelf, embedder: RecordingEmbedder) -> StageContext:
-    """Calls take four texts each."""
-    small = RecordingEmbedder(replace(embedder.model, max_inputs=4))
-    return replace(context, ledger=shelf, embedder=small)
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buying, "PATIENCE", 0.2)
     monkeypatch.setattr(buying, "_POLL", 0.001)
-
-
-def inputs(*texts: str, documents: tuple[UUID, ...] = (ONE,)) -> dict[bytes, EmbeddingInput]:
-    return {key(text): EmbeddingInput(text, documents) for text in texts}
-
-
-def key(text: str) -> bytes:
-    return text.encode()
 
 
 def bought(shop: StageContext) -> list[str]:
@@ -187,6 +138,16 @@ def test_a_refusal_that_was_found_before_others_are_waited_for_is_kept(shop: Sta
     shelf.elsewhere = {key("a")}
     shop.embedder.refused.add("poison")
     with pytest.raises(BeingBoughtElsewhere):
+        buy_embeddings(shop, CLAIM, inputs("a", "poison"))
+    assert [failure.document_id for failure in shelf.rejected] == [ONE]
+
+
+def test_a_refusal_that_was_found_before_others_gave_up_is_kept(shop: StageContext, shelf: Shelf) -> None:
+    """It is of the first purchase, and the error is of the second."""
+    shelf.elsewhere = {key("a")}
+    shelf.then = lambda: (shelf.elsewhere.clear(), shop.embedder.script.extend([None, RateLimited(9.0)]))
+    shop.embedder.refused.add("poison")
+    with pytest.raises(RateLimited):
         buy_embeddings(shop, CLAIM, inputs("a", "poison"))
     assert [failure.document_id for failure in shelf.rejected] == [ONE]
 

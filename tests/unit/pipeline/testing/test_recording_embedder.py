@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import InputRejected, RateLimited
+from pipeline.errors import InputRejected, RateLimited, ServiceUnavailable
 from pipeline.testing import RecordingEmbedder, hashed_vector
 from pipeline.types import EmbeddingCall, EmbeddingFault, EmbeddingReply
 
@@ -38,6 +38,16 @@ def test_a_call_with_a_refused_text_is_rejected_whole():
     assert rejected.call == call("fine", "some poison")
     assert isinstance(rejected.error, InputRejected)
     assert embedder.bought == []
+
+
+def test_a_call_with_a_failing_text_is_answered_with_a_failure():
+    embedder = RecordingEmbedder()
+    embedder.failing.add("poison")
+    failed, reply = embedder.embed([call("fine", "some poison"), call("fine")])
+    assert isinstance(failed.error, ServiceUnavailable)
+    assert failed.error.status == 500
+    assert isinstance(reply, EmbeddingReply)
+    assert embedder.bought == ["fine"]
 
 
 def test_a_spoiled_text_is_paid_for_and_has_no_vector():

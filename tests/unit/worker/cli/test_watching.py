@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+import tasks
 from pipeline.errors import MisconfiguredError, ServiceUnavailable
 from pipeline.policy import Skip, SkipReason
 from pipeline.report import RunProgress
@@ -45,10 +46,12 @@ def subclasses(kind: type[Exception]) -> set[type[Exception]]:
     return {kind} | {below for child in kind.__subclasses__() for below in subclasses(child)}
 
 
-def test_every_misconfiguration_that_an_adapter_may_raise_is_known_by_name() -> None:
-    for module in pkgutil.iter_modules(adapters.__path__, "worker.adapters."):
-        importlib.import_module(module.name)
-    raised = {kind.__name__ for kind in subclasses(MisconfiguredError) if kind.__module__.startswith("worker.adapters")}
+def test_every_misconfiguration_that_a_stage_or_an_adapter_may_raise_is_known_by_name() -> None:
+    for package in (adapters, tasks):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    raisers = ("worker.adapters", "tasks.")
+    raised = {kind.__name__ for kind in subclasses(MisconfiguredError) if kind.__module__.startswith(raisers)}
     # The probe is asked by the command itself, never by a worker.
     assert raised - {"WrongAddress"} <= MISCONFIGURATIONS
     assert {"BadCredentials", "DimensionMismatch", "MisconfiguredError"} <= MISCONFIGURATIONS
