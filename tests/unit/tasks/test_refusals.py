@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -24,8 +24,10 @@ class Thrifty(RecordingEmbedder):
 
     has_turn = True
 
-    def embed(self, calls: Sequence[EmbeddingCall]) -> Iterator[EmbeddingReply | EmbeddingFault]:
-        for outcome in super().embed(list(calls)[: int(self.has_turn)]):
+    def embed(
+        self, calls: Sequence[EmbeddingCall], is_halted: Callable[[], bool] = lambda: False
+    ) -> Iterator[EmbeddingReply | EmbeddingFault]:
+        for outcome in super().embed(list(calls)[: int(self.has_turn)], is_halted):
             is_failed = isinstance(outcome, EmbeddingFault) and isinstance(outcome.error, ServiceUnavailable)
             yield EmbeddingFault(outcome.call, RateLimited(1.0, status=500)) if is_failed else outcome
         for call in list(calls)[int(self.has_turn) :]:
