@@ -23,9 +23,10 @@ _CSS = re.compile(rb'@charset "([-\w.:]+)";')
 _MARKUP = re.compile(rb"\s*<")
 _META = re.compile(rb"<meta\s[^>]*?\bcharset\s*=\s*[\"']?\s*([-\w.:]+)", re.IGNORECASE)
 #: In the first two lines, in any language's comment; ``-unix`` and the like only tell how lines end.
-_EMACS = re.compile(rb"-\*-.*?\bcoding:[ \t]*([-\w.]+?)(?:-(?:unix|dos|mac))?[ \t]*(?:;.*?)?-\*-")
+_EMACS = re.compile(rb"\bcoding:[ \t]*([-\w.]+?)(?:-(?:unix|dos|mac))?[ \t]*(?:;|-\*-|\Z)")
+_EMACS_MARK = b"-*-"
 _EMACS_LINES = 2
-_VIM = re.compile(rb"(?:^|[ \t])(?:vim?|ex):.*?\b(?:fileencoding|fenc)=([-\w]+)")
+_VIM = re.compile(rb"(?>(?:.*?[ \t])??(?:vim?|ex):).*?\b(?:fileencoding|fenc)=([-\w]+)")
 _VIM_LINES = 5
 
 #: Character sets that may be declared. The other codecs of Python are no character sets (``rot13``), cannot hold the
@@ -66,11 +67,17 @@ def _labels(head: bytes) -> Iterator[tuple[bytes, bool]]:
         (_META.search(head[:_HTML_BYTES]) if _MARKUP.match(head) else None, True),
     ]
     lines = head.splitlines()[:_VIM_LINES]
-    forms += [(_EMACS.search(line), False) for line in lines[:_EMACS_LINES]]
-    forms += [(_VIM.search(line), False) for line in lines]
+    forms += [(_emacs(line), False) for line in lines[:_EMACS_LINES]]
+    forms += [(_VIM.match(line), False) for line in lines]
     for match, is_web in forms:
         if match is not None:
             yield match[1], is_web
+
+
+def _emacs(line: bytes) -> re.Match[bytes] | None:
+    """Return what is declared between the first mark of a line and the last one."""
+    first, last = line.find(_EMACS_MARK), line.rfind(_EMACS_MARK)
+    return _EMACS.search(line, first + len(_EMACS_MARK), last) if first >= 0 else None
 
 
 def _codec_of(label: bytes) -> str | None:

@@ -240,10 +240,22 @@ def _header_end(found: tree_sitter.Node, body: tree_sitter.Node, language: Langu
     """Return where the header ends: before the comments in front of the body."""
     end = body.start_byte
     before = _before_body(found, body)
-    while before is not None and before.type in language.comments:
-        end = before.start_byte
-        before = before.prev_sibling
+    if before is not None and before.type in language.comments:
+        end = _comments_start(found, end, language)
     return max(end, found.start_byte)
+
+
+def _comments_start(found: tree_sitter.Node, end: int, language: Language) -> int:
+    """Return where the comments begin that end at a child. Going forward, for to go back is to count from the first."""
+    start = end
+    for child in found.children:
+        if child.start_byte >= end:
+            break
+        if child.type not in language.comments:
+            start = end
+        elif start == end:
+            start = child.start_byte
+    return start
 
 
 def _heading(node: tree_sitter.Node, data: bytes) -> Definition:

@@ -13,13 +13,16 @@ _MAX_LINES = 5
 #: Nodes before a definition that are looked at; a comment of single lines may have one each.
 _MAX_COMPANIONS = 64
 _COMPANIONS = frozenset({"comment", "decorator"})
+#: White space before a comment that is looked at: one line may be the whole file.
+_LOOK_BACK_BYTES = 256
 
 _STRING = re.compile(rb"\w{0,2}(\"\"\"|'''|\"|')\\?\s*([^\r\n]*)")
 _COMMENT_LINE = re.compile(rb"\s*(?:///?!?|/\*+!?|\*(?!/)|#+)?[ \t]*(?:</?\w+>)?[ \t]*([^\r\n]*)(?:\r\n?|\n)?")
-_COMMENT_END = re.compile(rb"[ \t]*(?:\*+/|</\w+>)?[ \t]*$")
 #: No white space of ASCII is above it.
 _LAST_SPACE = 0x20
 _WORD = re.compile(rb"[^\W_]|[\x80-\xff]")
+_BLANKS = b" \t"
+_WORD_BYTES = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 
 
 def string_line(data: bytes, string: Span) -> Span | None:
@@ -64,7 +67,9 @@ def _touch(data: bytes, upper_end: int, lower_start: int) -> bool:
 
 
 def _begins_line(data: bytes, start: int) -> bool:
-    return not data[data.rfind(b"\n", 0, start) + 1 : start].strip() and not data.startswith(b"#!", start)
+    furthest = max(start - _LOOK_BACK_BYTES, 0)
+    line = max(data.rfind(b"\n", furthest, start) + 1, furthest)
+    return not data[line:start].strip() and not data.startswith(b"#!", start)
 
 
 def _first_words(data: bytes, start: int, limit: int) -> Span | None:
@@ -72,10 +77,23 @@ def _first_words(data: bytes, start: int, limit: int) -> Span | None:
         match = _COMMENT_LINE.match(data, start, limit)
         if match is None or match.end() == start:
             return None
-        line = _COMMENT_END.sub(b"", match[1])
+        line = _without_end(match[1])
         if line.startswith(b"@"):
             return None
         if _WORD.search(line):
             return match.start(1), match.start(1) + len(line)
         start = match.end()
     return None
+
+
+def _without_end(line: bytes) -> bytes:
+    """Return a line of a comment without what closes the comment or its tag, and without blanks at its end."""
+    line = line.rstrip(_BLANKS)
+    if line.endswith(b"*/"):
+        return line[:-1].rstrip(b"*").rstrip(_BLANKS)
+    if line.endswith(b">"):
+        # The regular expression for this takes time with the square of the length, or its cube.
+        words, opening, tag = line[:-1].rpartition(b"</")
+        if opening and tag and not tag.strip(_WORD_BYTES):
+            return words.rstrip(_BLANKS)
+    return line

@@ -43,13 +43,15 @@ _JSON = re.compile(rb'\s*\{\s*"[^"\n]*"\s*:')
 _MARKUP = re.compile(rb"\s*<(?:\?xml|!DOCTYPE TS\b)", re.IGNORECASE)
 _HTML = re.compile(rb"\s*(?:<!--[^>]{0,400}-->\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
-#: What says nothing about C or C++: comments, and strings with what is in them.
-_ASIDE = re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"", re.DOTALL)
+#: What says nothing about C or C++: comments, and strings with what is in them, whether or not they are closed.
+_ASIDE = re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*|'\\?[^\n]'|\"(?:[^\"\\\n]|\\.)*+\"?", re.DOTALL)
 #: What a header for both languages keeps from a C compiler.
-_FOR_CPP_ONLY = re.compile(rb"#[ \t]*if[^\n]*\b__cplusplus\b.*?#[ \t]*endif", re.DOTALL)
+_CPP_ONLY = re.compile(rb"(?<![^\r\n])[ \t]*+#[ \t]*+if[^\r\n]*?\b__cplusplus\b")
+_CPP_ONLY_END = re.compile(rb"#[ \t]*+endif")
 _CPP = re.compile(
-    rb"\b\w+::\w|^[ \t]*(?:class[ \t]+\w+[^;]*[{:]|(?:inline[ \t]+)?namespace\b|template[ \t]*<|using[ \t]+\w"
-    rb"|(?:public|protected|private)[ \t]*:|friend[ \t])|\b(?:constexpr|noexcept|nullptr|virtual|typename|decltype)\b"
+    rb"\b\w++::\w|^[ \t]*(?:class[ \t]+\w++[^;{:]{0,400}+[{:]|(?:inline[ \t]+)?namespace\b|template[ \t]*<"
+    rb"|using[ \t]+\w|(?:public|protected|private)[ \t]*:|friend[ \t])"
+    rb"|\b(?:constexpr|noexcept|nullptr|virtual|typename|decltype)\b"
     rb"|#[ \t]*include[ \t]*<(?:string|vector|memory|map|set|utility|functional|iostream|algorithm|cstd\w+)>",
     re.MULTILINE,
 )
@@ -80,7 +82,16 @@ def language_called(name: str) -> str:
 
 def _language_of_header(head: bytes) -> str:
     """Tell C++ from C; ``extern "C"`` and what only a C++ compiler sees are in C headers as well."""
-    return "cpp" if _CPP.search(_FOR_CPP_ONLY.sub(b"", _ASIDE.sub(b" ", head))) else "c"
+    return "cpp" if _CPP.search(_for_both(_ASIDE.sub(b" ", head))) else "c"
+
+
+def _for_both(head: bytes) -> bytes:
+    """Return a header without what it keeps from a C compiler."""
+    parts, at = [], 0
+    while (start := _CPP_ONLY.search(head, at)) and (end := _CPP_ONLY_END.search(head, start.end())):
+        parts.append(head[at : start.start()])
+        at = end.end()
+    return b"".join(parts) + head[at:]
 
 
 def _language_of_ts(head: bytes) -> str:
