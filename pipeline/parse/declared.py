@@ -21,7 +21,7 @@ _COOKIE = re.compile(rb"(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))?[ \t\f]*#[^\r\n
 _XML = re.compile(rb"\s*<\?xml\s[^>]*?\bencoding\s*=\s*[\"']([-\w.:]+)[\"']")
 _CSS = re.compile(rb'@charset "([-\w.:]+)";')
 _MARKUP = re.compile(rb"\s*<")
-_META = re.compile(rb"<meta\s[^>]*?\bcharset\s*=\s*[\"']?\s*([-\w.:]+)", re.IGNORECASE)
+_META = re.compile(rb"<meta\s[^>]{0,1024}?\bcharset\s*=\s*[\"']?\s*([-\w.:]+)", re.IGNORECASE)
 #: In the first two lines, in any language's comment; ``-unix`` and the like only tell how lines end.
 _EMACS = re.compile(rb"\bcoding:[ \t]*([-\w.]+?)(?:-(?:unix|dos|mac))?[ \t]*(?:;|-\*-|\Z)")
 _EMACS_MARK = b"-*-"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Set
 from typing import NamedTuple
 
@@ -27,9 +26,6 @@ _OWNERS = frozenset({"class", "interface", "enum"})
 
 #: Makes a definition from a plain tuple, in half the time that its own constructor takes.
 _new_definition = tuple.__new__
-
-#: ``## Title ##``
-_CLOSING_MARKS = re.compile(r"(^|\s+)#+$")
 
 
 class Definition(NamedTuple):
@@ -260,9 +256,15 @@ def _comments_start(found: tree_sitter.Node, end: int, language: Language) -> in
 
 def _heading(node: tree_sitter.Node, data: bytes) -> Definition:
     """Return a heading as ``## Title``, in whichever style it is written."""
-    name = _CLOSING_MARKS.sub("", _field_text(node, "heading_content", data))
+    name = _without_closing_marks(_field_text(node, "heading_content", data))
     level = next((int(c) for child in node.children for c in child.type if c.isdigit()), 1)
     return Definition("heading", name, f"{'#' * level} {name}", None, None)
+
+
+def _without_closing_marks(title: str) -> str:
+    """Return ``Title`` of ``## Title ##``; marks at the end of a word are a part of it."""
+    bare = title.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1].isspace() else title
 
 
 def _text(data: bytes, start: int, end: int) -> str:

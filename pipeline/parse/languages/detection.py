@@ -27,11 +27,11 @@ _BY_CALL_NAME = (
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SHEBANG = re.compile(rb"#![ \t]*(\S+)(?:[ \t]+-S)?(?:[ \t]+\S+=\S*)*(?:[ \t]+(\S+))?")
-_INTERPRETER_VERSION = re.compile(r"[\d.]+$")
+_INTERPRETER_VERSION = "0123456789."
 #: An editor's own note about the file, in its first lines.
 _EMACS = re.compile(rb"-\*-([^*\n]*)-\*-")
 _EMACS_MODE = re.compile(rb"(?:^|.*\bmode:)[ \t]*([\w+#-]+)[ \t]*(?:;|$)")
-_VIM = re.compile(rb"\b(?:vim?|ex):[^\n]*\b(?:ft|filetype|syntax)=([\w+#-]+)")
+_VIM = re.compile(rb"(?<![^\n])(?>[^\n]*?\b(?:vim?|ex):)[^\n]*\b(?:ft|filetype|syntax)=([\w+#-]+)")
 _MODELINE_BYTES = 512
 
 #: Extensions that say: this is no code, whatever it begins with.
@@ -133,7 +133,7 @@ def _language_of_shebang(head: bytes) -> str:
     interpreter = PurePosixPath(command).name
     if interpreter == "env":
         interpreter = PurePosixPath(argument).name
-    return _BY_INTERPRETER.get(_INTERPRETER_VERSION.sub("", interpreter), TEXT)
+    return _BY_INTERPRETER.get(interpreter.rstrip(_INTERPRETER_VERSION), TEXT)
 
 
 def _language_of_modeline(head: bytes) -> str:
