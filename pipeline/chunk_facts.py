@@ -18,6 +18,8 @@ from pipeline.types import Outline
 
 #: Characters of one word or line.
 MAX_WORDS = 160
+#: Enough bytes for them, whatever the white space.
+_LINE_BYTES = 8 * MAX_WORDS
 #: Names of one chunk that are kept.
 MAX_REFERENCES = 64
 
@@ -89,7 +91,8 @@ def _words(text: bytes, spans: Iterable[Span]) -> tuple[str, ...]:
 
 def _line(text: bytes, span: Span) -> str:
     """Return a span on one line, cut where it is long."""
-    words = " ".join(text[span[0] : span[1]].decode("utf-8", "replace").replace("\0", "").split())
+    start, end = span
+    words = " ".join(text[start : min(end, start + _LINE_BYTES)].decode("utf-8", "replace").replace("\0", "").split())
     return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 3] + "..."
 
 

@@ -23,6 +23,8 @@ from pipeline.types import OutlineNode
 #: Of one definition; a definition with more says nothing more by them.
 MAX_PARAMETERS = 32
 MAX_DECORATORS = 8
+#: Bytes of white space between a decorator and what it decorates.
+MAX_BLANK = 1_024
 #: Of one file.
 MAX_IMPORTS = 256
 MAX_ERRORS = 256
@@ -210,7 +212,7 @@ class _Definitions:
         return tuple(self._decorators[before:at][:MAX_DECORATORS])
 
     def _is_blank(self, start: int, end: int) -> bool:
-        return start <= end and not self._data[start:end].strip()
+        return 0 <= end - start <= MAX_BLANK and not self._data[start:end].strip()
 
 
 def _owned(scopes: Sequence[Span], spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:

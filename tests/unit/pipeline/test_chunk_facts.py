@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import thread_time
 from uuid import UUID
 
 import pytest
@@ -114,6 +115,18 @@ def test_words_are_bounded_and_can_be_stored() -> None:
     assert len(said.doc) == len(said.returns) == chunk_facts.MAX_WORDS
     assert said.doc.endswith("...")
     assert len(said.references) == chunk_facts.MAX_REFERENCES
+
+
+def test_words_are_not_looked_for_in_all_of_a_long_span() -> None:
+    # Definitions inside of the others' heads: 300 of them took 6 s.
+    text = b"f(a);\n" * 300_000
+    nodes = tuple(OutlineNode(at, at + 600, 0, "function", "f", "f()") for at in range(0, 180_000, 600))
+    told = FileFacts({i: DefinitionFacts(1, returns=(node.start, len(text))) for i, node in enumerate(nodes)})
+    outline = Outline(OUTLINE_VERSION, "python", "utf-8", len(text), has_error=False, nodes=nodes, facts=told)
+    start = thread_time()
+    chunks = chunk(DOCUMENT, text, outline, ChunkBudget(600, 600)).chunks
+    assert thread_time() - start < 1.5
+    assert facts(chunks[0]).returns.endswith("...")
 
 
 def test_a_nul_which_no_database_stores_is_left_out() -> None:
