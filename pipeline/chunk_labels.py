@@ -55,8 +55,13 @@ def label_chunks(text: bytes, nodes: Sequence[OutlineNode], ends: Sequence[int])
     ambient = "text"
     at = start = taken = 0
     for end in ends:
-        contents = _enter(text, open_definitions, start, end)
         behind = bisect_left(starts, end, at)
+        contents = _Contents([], [])
+        if open_definitions:
+            last = behind - 1
+            while last >= at and kinds[last] == "comment":
+                last -= 1
+            contents = _enter(text, open_definitions, nodes[last].end, start, end)
         until = bisect_left(named, behind, taken)
         # Each definition and the plain nodes before it, which are taken as a whole; then those behind the last one.
         for i in (*named[taken:until], behind):
@@ -79,20 +84,18 @@ def _leave(open_definitions: list[OutlineNode], offset: int) -> None:
         open_definitions.pop()
 
 
-def _enter(text: bytes, open_definitions: list[OutlineNode], start: int, end: int) -> _Contents:
+def _enter(text: bytes, open_definitions: list[OutlineNode], reach: int, start: int, end: int) -> _Contents:
     """Start a chunk inside the definitions that earlier chunks opened: some go on behind it, some end in it.
 
-    The white space around it does not count, unless it is nothing else.
+    ``reach`` is where the last node before the chunk's end ends, comments left out that start in the chunk: what is
+    behind it only closes what is around it. Where that is no part of the chunk, all but white space counts.
     """
-    _leave(open_definitions, start)
-    if not open_definitions:
-        return _Contents([], [])
-    body = text[start:end]
-    if words := body.strip():
-        end -= len(body) - len(body.rstrip())
+    if words := text[start:end].lstrip():
         start = end - len(words)
     _leave(open_definitions, start)
-    around = [node for node in open_definitions if node.end >= end]
+    if reach <= start:
+        reach = start + len(words.rstrip()) if words else end
+    around = [node for node in open_definitions if node.end >= reach]
     return _Contents(around, open_definitions[len(around) : len(around) + 1])
 
 
