@@ -2,8 +2,9 @@
 
 The kind is, in this order: that of the definition which the chunk is, or is a part of (function, method, class,
 interface, type, enum, namespace, section, key); ``mixed`` where there are several at the top level, or one and other
-code; else what its nodes are (import, comment, text, block), and ``block`` if they differ. A chunk with several
-methods of one class is a part of that class. A file without an outline is all ``text``.
+code than imports; else what its nodes are (import, comment, text, block), and ``block`` if they differ. A chunk with
+several methods of one class is a part of that class, and a namespace that holds one definition is only the place of
+that. A file without an outline is all ``text``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from pipeline.types import OutlineNode
 MAX_SCOPE = 16
 
 _PLAIN_KINDS = frozenset({"import", "comment", "text"})
-#: They belong to the definition that follows, or precedes, them.
-_COMPANIONS = frozenset({"comment", "decorator", "heading", "inner"})
+#: They belong to the definition that follows, or precedes, them, or are what it needs.
+_COMPANIONS = frozenset({"comment", "decorator", "heading", "import", "inner"})
+
+
+#: What holds definitions and is hardly more than their place.
+_PLACE = "namespace"
 
 
 class Label(NamedTuple):
@@ -75,6 +80,8 @@ def label_chunks(text: bytes, nodes: Sequence[OutlineNode], ends: Sequence[int])
                 _leave(open_definitions, node.start)
                 open_definitions.append(node)
             at = i + 1
+        if len(contents.definitions) == 1 and contents.definitions[0].kind == _PLACE:
+            _enter_places(contents, nodes, starts)
         yield _label(contents, ambient)
         start, at, taken = end, behind, until
 
@@ -110,6 +117,31 @@ def _take(contents: _Contents, node: OutlineNode, end: int) -> None:
     else:
         contents.definitions.append(node)
         contents.reach = node.end
+
+
+def _enter_places(contents: _Contents, nodes: Sequence[OutlineNode], starts: Sequence[int]) -> None:
+    """Take namespaces for what is around the chunk's only definition, as long as each holds but the next one."""
+    place = contents.definitions[0]
+    if not contents.plain <= _COMPANIONS:
+        return
+    at = nodes.index(place, bisect_left(starts, place.start))
+    while place.kind == _PLACE and (only := _only_definition(nodes, starts, at)):
+        contents.around.append(place)
+        place = contents.definitions[0] = nodes[at := only]
+
+
+def _only_definition(nodes: Sequence[OutlineNode], starts: Sequence[int], place: int) -> int:
+    """Return the index of the one definition in a namespace; 0 where there is none, several, or other code."""
+    behind = bisect_left(starts, nodes[place].end, place)
+    only = place + 1
+    while only < behind and not nodes[only].name:
+        if nodes[only].kind not in _COMPANIONS:
+            return 0
+        only += 1
+    if only == behind:
+        return 0
+    rest = bisect_left(starts, nodes[only].end, only, behind)
+    return only if all(nodes[i].kind in _COMPANIONS for i in range(rest, behind)) else 0
 
 
 def _label(contents: _Contents, ambient: str) -> Label:

@@ -20,7 +20,8 @@ from pipeline.parse.decode import decode
 from pipeline.parse.embedded import find_pieces, graft
 from pipeline.parse.facts import collect_facts, join_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
-from pipeline.parse.sections import nest_sections
+from pipeline.parse.openings import call_opening
+from pipeline.parse.sections import nest_rests, nest_sections
 from pipeline.parse.syntax import Patience, error_bytes, has_error, is_too_wide, syntax_tree
 from pipeline.parse.walk import LEAF_BYTES, Walk
 from pipeline.types import Outline, OutlineNode
@@ -44,7 +45,7 @@ _GAP = re.compile(rb"(?:\n\n|\r\n\r\n|\r\r)(?=[^\s)\]}])")
 class _Contents(NamedTuple):
     """What a text, or a window of one, has: its nodes, its facts, and whether any of it could not be parsed."""
 
-    nodes: list[OutlineNode]
+    nodes: Sequence[OutlineNode]
     facts: FileFacts | None
     has_error: bool
 
@@ -73,7 +74,7 @@ def parse(data: bytes, language: str, *, with_facts: bool = True, leaf_bytes: in
         encoding=text.encoding,
         length=len(text.data),
         has_error=has_errors,
-        nodes=tuple(nest_sections(nodes) if known.headings else nodes),
+        nodes=tuple(nodes),
         facts=facts,
     )
 
@@ -93,26 +94,33 @@ class _Reading:
         self._with_facts = with_facts
         self._deadline = thread_time() + allowed_seconds(len(data))
         self._nodes: list[OutlineNode] = []
+        self._rests: list[int] = []
         self._facts: FileFacts | None = None
         self._broken = 0
         self._has_error = False
 
     def contents(self) -> _Contents:
-        """Read to the end, or to where that is not possible any more."""
+        """Read to the end, or to where that is not possible any more, and return what was found."""
+        is_whole = self._read()
+        if is_whole and self._broken > MAX_ERROR_SHARE * len(self._data):
+            return _Contents([], None, self._has_error)
+        nodes = nest_sections(self._nodes) if self._language.headings else nest_rests(self._nodes, self._rests)
+        return _Contents(nodes, self._facts, self._has_error or not is_whole)
+
+    def _read(self) -> bool:
+        """Take what can be read; tell whether that is all."""
         start = end = 0
         while end < len(self._data):
             end = _window_end(self._data, start, self._language.max_bytes)
             window = self._data[start:end]
             tree = syntax_tree(window, self._language, Patience(len(window), self._deadline))
             if tree is None or thread_time() > self._deadline:
-                return _Contents(self._nodes, self._facts, True)
+                return False
             until = self._take(tree, window, start, is_last=end == len(self._data))
             if not until:
-                return _Contents(self._nodes, self._facts, True)  # a node that no window holds: the rest goes by lines
+                return False  # a node that no window holds: the rest goes by lines
             start += until
-        if self._broken > MAX_ERROR_SHARE * len(self._data):
-            return _Contents([], None, self._has_error)
-        return _Contents(self._nodes, self._facts, self._has_error)
+        return True
 
     def _take(self, tree: tree_sitter.Tree, window: bytes, start: int, *, is_last: bool) -> int:
         """Take what is whole in a window and return where that ends in it; 0 where nothing is."""
@@ -125,6 +133,8 @@ class _Reading:
                 return 0
             until = found[last].start
             del found[last:]
+        if self._language.openings and not start:
+            call_opening(found, tree, self._language)
         self._broken += error_bytes(tree, until)
         self._has_error = self._has_error or has_error(tree, until)
         if self._language.embedded:
@@ -132,6 +142,7 @@ class _Reading:
         elif self._with_facts and not is_too_wide(tree):
             facts = collect_facts(tree, window, self._language.name, found, walk.inner)
             self._facts = join_facts(self._facts, facts, len(self._nodes), start, until)
+        self._rests += [len(self._nodes) + i for i in walk.rests if i < len(found)]
         self._nodes += found if not start else [_moved(node, start) for node in found]
         return len(window) if until is None else until
 
@@ -141,13 +152,14 @@ class _Reading:
         """Return the nodes with those of the code that is embedded; all of it together has the patience of one file."""
         patience = Patience(len(window), self._deadline)
 
-        def outline(inner: Language, ranges: Sequence[tree_sitter.Range]) -> list[OutlineNode] | None:
+        def outline(inner: Language, ranges: Sequence[tree_sitter.Range]) -> Sequence[OutlineNode] | None:
             piece = syntax_tree(window, inner, patience, ranges)
             size = sum(span.end_byte - span.start_byte for span in ranges)
             if piece is None or error_bytes(piece) > MAX_ERROR_SHARE * size:
                 return None
-            found = Walk(window, inner, self._leaf_bytes).nodes(piece)
-            return nest_sections(found) if inner.headings else found
+            walk = Walk(window, inner, self._leaf_bytes)
+            found = walk.nodes(piece)
+            return nest_sections(found) if inner.headings else nest_rests(found, walk.rests)
 
         pieces = find_pieces(tree, window, self._language)
         return graft(nodes, [piece for piece in pieces if until is None or piece.end <= until], outline)

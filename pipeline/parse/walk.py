@@ -29,6 +29,7 @@ ERROR_ID = 0xFFFF
 
 #: Line ends, as ``in`` takes them: to slice and look is twice as fast as to find.
 _LF, _CR = b"\n\r"
+_BRACE = ord("}")
 
 #: Makes a node from a plain tuple, in half the time that its own constructor takes: 2 % of the time of a parse.
 _new_node = tuple.__new__
@@ -94,6 +95,7 @@ class _Role:
     is_block: bool
     is_branch: bool
     is_statement: bool
+    is_rest: bool
 
 
 class _Kinds(dict[int, str | None]):
@@ -151,6 +153,7 @@ class _Roles(dict[int, _Role | None]):
             is_block=name in BLOCKS,
             is_branch=name in BRANCHES,
             is_statement=name.endswith("_statement"),
+            is_rest=name in known.rests,
         )
         return role
 
@@ -182,6 +185,8 @@ class Walk:
         self._nodes: list[OutlineNode] = []
         #: The span of the definition proper, by the index of the node that wraps it.
         self.inner: dict[int, tuple[int, int]] = {}
+        #: The indices of the top-level nodes that are about what follows them.
+        self.rests: list[int] = []
 
     def nodes(self, tree: tree_sitter.Tree) -> list[OutlineNode]:
         """Return the outline's nodes."""
@@ -270,6 +275,9 @@ class Walk:
         if inner is not None:
             self.inner[len(self._nodes)] = inner
         self._nodes.append(_new_node(OutlineNode, (start, end, frame.depth, kind, name, signature, "")))
+        if role.is_rest and not frame.depth and self._data[end - 1] != _BRACE:
+            self.rests.append(len(self._nodes) - 1)
+            return None
         is_container = kind in self._containers and frame.depth < MAX_DEPTH
         if not is_container and not _is_deep(end - start, self._leaf_bytes, role, frame):
             return None

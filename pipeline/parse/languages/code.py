@@ -72,6 +72,7 @@ _CSHARP = Language(
     bodies=frozenset({"declaration_list", "enum_member_declaration_list", "block", "accessor_list", "switch_body"}),
     decorators=frozenset({"attribute_list"}),
     imports=frozenset({"using_directive", "extern_alias_directive"}),
+    rests=frozenset({"file_scoped_namespace_declaration"}),
     opaque=frozenset(
         {"string_literal", "raw_string_literal", "verbatim_string_literal", "interpolated_string_expression"}
     ),

@@ -17,6 +17,7 @@ _PYTHON = Language(
     bodies=frozenset({"block"}),
     decorators=frozenset({"decorator"}),
     imports=frozenset({"import_statement", "import_from_statement", "future_import_statement"}),
+    openings=frozenset({"expression_statement"}),
     opaque=frozenset({"string"}),
 )
 
@@ -69,7 +70,8 @@ _PHP = Language(
         {"declaration_list", "enum_declaration_list", "compound_statement", "colon_block", "switch_block"}
     ),
     decorators=frozenset({"attribute_list"}),
-    imports=frozenset({"namespace_use_declaration"}),
+    imports=frozenset({"php_tag", "declare_statement", "namespace_use_declaration"}),
+    rests=frozenset({"namespace_definition"}),
     opaque=frozenset({"string", "encapsed_string", "heredoc", "nowdoc", "text", "text_interpolation"}),
     # Its trees are twice as large as those of most.
     max_bytes=MAX_PARSED_BYTES // 2,

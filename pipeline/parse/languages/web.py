@@ -28,6 +28,8 @@ _JS_WRAPPERS = {
 }
 _JS_NAMES = {"assignment_expression": naming.assigned}
 _JS_BODIES = frozenset({"statement_block", "class_body", "switch_body"})
+#: ``"use client";``
+_JS_OPENINGS = frozenset({"expression_statement"})
 _JS_OPAQUE = frozenset({"string", "template_string", "regex", "jsx_text"})
 
 _TS_DEFINITIONS = _JS_DEFINITIONS | {
@@ -63,6 +65,7 @@ def _typescript(name: str, *extensions: str, interpreters: frozenset[str] = froz
         bodies=_TS_BODIES,
         decorators=frozenset({"decorator"}),
         imports=frozenset({"import_statement"}),
+        openings=_JS_OPENINGS,
         opaque=_JS_OPAQUE,
     )
 
@@ -82,6 +85,7 @@ _JAVASCRIPT = Language(
     comments=frozenset({"comment", "html_comment"}),
     decorators=frozenset({"decorator"}),
     imports=frozenset({"import_statement"}),
+    openings=_JS_OPENINGS,
     opaque=_JS_OPAQUE,
 )
 

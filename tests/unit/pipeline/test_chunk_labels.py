@@ -92,3 +92,68 @@ def test_the_comment_behind_the_last_definition_does_not_end_it() -> None:
     method = "    def {}(self):\n" + "        call(1234567890)\n" * 7
     source = f"class Order:\n{method.format('total')}\n{method.format('refund')}\n{rest}"
     assert called(cut(source, "python")[-1]) == ("method", "refund", ("Order",))
+
+
+#: A file in a namespace for its rest, and in braces; the namespace's name.
+IN_NAMESPACE = [
+    ("php", "<?php\n\ndeclare(strict_types=1);\n\nnamespace App\\Orders;\n\nuse A\\B;\n\n{0}", "App\\Orders"),
+    ("php", "<?php\n\nnamespace App\\Orders {{\n\nuse A\\B;\n\n{0}}}\n", "App\\Orders"),
+    ("csharp", "using System;\n\nnamespace Shop.Orders;\n\nusing A.B;\n\n{0}", "Shop.Orders"),
+    ("csharp", "using System;\n\nnamespace Shop.Orders\n{{\nusing A.B;\n\n{0}}}\n", "Shop.Orders"),
+]
+SEPARATORS = {"php": "::", "csharp": "."}
+in_namespace = pytest.mark.parametrize(("language", "form", "name"), IN_NAMESPACE, ids=["php", "php{}", "c#", "c#{}"])
+
+
+@in_namespace
+def test_a_namespace_is_around_the_only_class_of_a_small_file(language: str, form: str, name: str) -> None:
+    (only,) = cut(form.format("/** Doc. */\nclass Order\n{\n}\n"), language)
+    assert called(only) == ("class", "Order", (name,))
+    assert only.facts is not None
+    assert (only.facts.symbol, only.facts.doc) == (f"{name}{SEPARATORS[language]}Order", "Doc.")
+    assert [signature.rstrip(";") for signature in only.scope_signatures] == [f"namespace {name}"]
+
+
+@in_namespace
+def test_a_namespace_is_around_every_method_of_a_large_class(language: str, form: str, name: str) -> None:
+    word = {"php": "function", "csharp": "int"}[language]
+    body = statements(6, "        ")
+    methods = "\n".join(f"    public {word} {each}()\n    {{\n{body}    }}\n" for each in ("total", "refund"))
+    pieces = cut(form.format(f"class Order\n{{\n{methods}}}\n"), language)
+    assert [called(piece) for piece in pieces] == [
+        ("method", "total", (name, "Order")),
+        ("method", "refund", (name, "Order")),
+    ]
+
+
+@in_namespace
+def test_a_namespace_names_the_chunk_that_holds_several_classes_of_it(language: str, form: str, name: str) -> None:
+    (only,) = cut(form.format("class Order {}\nclass Item {}\n"), language)
+    assert (only.kind, only.name, symbol(only)) == ("namespace", name, name)
+
+
+@in_namespace
+def test_a_class_that_fits_is_whole_in_a_namespace(language: str, form: str, name: str) -> None:
+    whole = f"class Order\n{{\n{statements(11, '//')}}}\n"
+    assert len(whole) <= SMALL.max_bytes < len(form.format(whole))
+    last = cut(form.format(whole), language)[-1]
+    assert called(last) == ("class", "Order", (name,))
+    assert last.end - last.start >= len(whole)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "name"),
+    [
+        ("mod a {{ mod b {{\n/// Doc.\nfn f() {{}}\n}} }}\n", "function", "f"),
+        ("mod a {{ mod b {{\nfn f() {{}}\nfn g() {{}}\n}} }}\n", "namespace", "b"),
+        ("mod a {{ mod b {{\nfn f() {{}}\n}}\nfn g() {{}} }}\n", "namespace", "a"),
+        ("mod a {{ mod b {{\nfn f() {{}}\ncall!();\n}} }}\n", "namespace", "b"),
+        ("mod a {{ call!();\nmod b {{\nfn f() {{}}\n}} }}\n", "namespace", "a"),
+        ("mod a {{ mod b {{\n}} }}\n", "namespace", "b"),
+        ("mod a {{ fn f() {{}} }}\nmod b {{ fn g() {{}} }}\n", "mixed", ""),
+        ("mod a {{ fn f() {{}} }}\ncall!();\n", "mixed", ""),
+    ],
+)
+def test_a_namespace_is_only_the_place_of_the_one_definition_in_it(source: str, kind: str, name: str) -> None:
+    (only,) = cut(source.format(), "rust")
+    assert (only.kind, only.name) == (kind, name)

@@ -1,8 +1,8 @@
-"""Sections nest by heading level and cover what follows their heading."""
+"""What follows a heading, or a namespace without braces, is inside of it."""
 
 from __future__ import annotations
 
-from pipeline.parse.sections import nest_sections
+from pipeline.parse.sections import nest_rests, nest_sections
 from pipeline.types import OutlineNode
 
 
@@ -36,3 +36,23 @@ def test_a_heading_inside_a_block_opens_no_section() -> None:
     inner = OutlineNode(10, 20, 1, "heading", "quoted", "# quoted")
     nodes = nest_sections([OutlineNode(0, 30, 0, "text"), inner])
     assert nodes == [OutlineNode(0, 30, 0, "text"), inner]
+
+
+def test_a_namespace_is_around_what_follows_up_to_the_next_one() -> None:
+    first, second = (OutlineNode(start, start + 5, 0, "namespace", f"n{start}", "") for start in (10, 40))
+    block = OutlineNode(0, 5, 0, "block")
+    nested = nest_rests(
+        [block, first, OutlineNode(20, 39, 0, "class", "A"), OutlineNode(22, 25, 1, "block"), second], [1, 4]
+    )
+    assert shape(list(nested)) == [
+        ("block", 0, 0, 5),
+        ("namespace", 0, 10, 39),
+        ("class", 1, 20, 39),
+        ("block", 2, 22, 25),
+        ("namespace", 0, 40, 45),
+    ]
+
+
+def test_without_a_namespace_all_nodes_stay() -> None:
+    nodes = [OutlineNode(0, 5, 0, "block")]
+    assert nest_rests(nodes, []) is nodes

@@ -34,6 +34,14 @@ def test_a_file_in_windows_has_the_outline_it_has_in_one(newline: str, monkeypat
     assert len(names(whole)) == 80
 
 
+def test_a_namespace_without_braces_goes_on_in_the_next_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ("namespace Shop;\n\n" + "".join(f"class C{i}\n{{\n    int x;\n}}\n\n" for i in range(80))).encode()
+    whole = parse(data, "csharp")
+    monkeypatch.setattr(parser, "language_of", lambda name: replace(language_of(name), max_bytes=1_200))
+    assert parse(data, "csharp") == whole
+    assert [node.name for node in whole.nodes if not node.depth] == ["Shop"]
+
+
 @pytest.mark.usefixtures("windows")
 def test_what_a_window_cuts_is_no_error() -> None:
     outline = parse(STRINGS.encode(), "python")
