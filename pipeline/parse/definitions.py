@@ -31,7 +31,7 @@ _new_definition = tuple.__new__
 class Definition(NamedTuple):
     """What a node defines. ``inner`` is the span of the definition proper where the node only wraps it.
 
-    ``body`` is the definition's, where it has one and a signature before it.
+    ``body`` is the definition's, where it has one and nothing but a signature before it.
     """
 
     kind: str
@@ -126,8 +126,9 @@ def find_definition(
         kind = "method"
     span = None if inner is node else inner.byte_range
     body = None if kind == "key" else _body(inner, language)
-    signature = name if kind == "key" else _signature(node, inner, body, data, language)
-    return Definition(kind, name, signature, span, body)
+    end = None if body is None else _header_end(inner, body, language)
+    signature = name if kind == "key" else _signature(node, inner, end, data, language)
+    return Definition(kind, name, signature, span, body if body is None or end == body.start_byte else None)
 
 
 def _defining(node: tree_sitter.Node, data: bytes, language: Language) -> tuple[tree_sitter.Node, str, str, str] | None:
@@ -192,16 +193,16 @@ def _field_text(node: tree_sitter.Node, field: str, data: bytes) -> str:
 
 
 def _signature(
-    node: tree_sitter.Node, found: tree_sitter.Node, body: tree_sitter.Node | None, data: bytes, language: Language
+    node: tree_sitter.Node, found: tree_sitter.Node, end: int | None, data: bytes, language: Language
 ) -> str:
-    """Return the header on one line: from behind the decorators to the body, or to the end of the first line."""
+    """Return the header on one line: from behind the decorators to its end, or to that of the first line."""
     start = _first_code(node, language).start_byte
-    if body is None:
+    if end is None:
         code = max(start, found.start_byte)
         line = _text(data, code, found.end_byte).partition("\n")[0].partition("\r")[0]
         header = _text(data, start, code) + line
     else:
-        header = _text(data, start, _header_end(found, body, language))
+        header = _text(data, start, end)
     return _clip(header.rstrip(_HEADER_ENDS), MAX_SIGNATURE)
 
 

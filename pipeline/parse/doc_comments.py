@@ -58,6 +58,18 @@ def comment_line(data: bytes, nodes: Sequence[OutlineNode], at: int, openers: tu
     return None if first < 0 else _first_words(data, first, nodes[at].start)
 
 
+def first_above(data: bytes, nodes: Sequence[OutlineNode], first: int, start: int) -> int:
+    """Return the index, ``first`` at least, of the first of the last comments, directly above an offset."""
+    at = len(nodes)
+    while at > first and nodes[at - 1].kind == "comment":
+        begin, end = nodes[at - 1][:2]
+        if not _touch(data, end, start) or not _begins_line(data, begin):
+            break
+        start = begin
+        at -= 1
+    return at
+
+
 def _touch(data: bytes, upper_end: int, lower_start: int) -> bool:
     """Tell whether there is nothing between two pieces of text, and no blank line either."""
     between = data[upper_end:lower_start]

@@ -13,6 +13,7 @@ from functools import cache
 import tree_sitter
 
 from pipeline.parse.definitions import Definition, PlainType, find_definition, find_plain, plain_type
+from pipeline.parse.doc_comments import first_above
 from pipeline.parse.languages import BRANCHES, CLAUSES, HOLDERS, Language, grammar_of, language_of
 from pipeline.types import OutlineNode
 
@@ -36,6 +37,8 @@ _new_node = tuple.__new__
 
 #: Bodies that are statements as well, where they stand alone in a body.
 BLOCKS = frozenset({"compound_statement", "statement_block", "block"})
+#: Bodies that begin with what they hold, so that a comment before the first of it is outside.
+BARE = frozenset({"body_statement"})
 
 
 @dataclass(slots=True)
@@ -96,6 +99,7 @@ class _Role:
     is_branch: bool
     is_statement: bool
     is_rest: bool
+    is_bare: bool
 
 
 class _Kinds(dict[int, str | None]):
@@ -154,6 +158,7 @@ class _Roles(dict[int, _Role | None]):
             is_branch=name in BRANCHES,
             is_statement=name.endswith("_statement"),
             is_rest=name in known.rests,
+            is_bare=name in BARE,
         )
         return role
 
@@ -246,7 +251,7 @@ class Walk:
         if frame.is_branch and role.is_statement:
             self._open_body(start, frame)
         if role.is_body and not frame.is_list and not (role.is_block and frame.is_body):
-            self._open_body(start, frame)
+            self._open_body(start, frame, is_bare=role.is_bare)
             return frame.within(role, None, is_plain=role.is_list)
         if role.may_define:
             plain, owner, definition = role.plain, frame.owner, None
@@ -334,12 +339,13 @@ class Walk:
             is_clause=role.kind == "clause",
         )
 
-    def _open_body(self, start: int, frame: _Frame) -> None:
+    def _open_body(self, start: int, frame: _Frame, *, is_bare: bool = False) -> None:
         """Forget the pieces of a header that is short: as text before the body it stays in one piece."""
         if not frame.has_body and frame.start >= 0 and start - frame.start <= LEAF_BYTES:
-            for i in range(frame.first, len(self._nodes)):
+            behind = first_above(self._data, self._nodes, frame.first, start) if is_bare else len(self._nodes)
+            for i in range(frame.first, behind):
                 self.inner.pop(i, None)
-            del self._nodes[frame.first :]
+            del self._nodes[frame.first : behind]
         frame.has_body = True
         frame.reach = -1
 

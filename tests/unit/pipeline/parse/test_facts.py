@@ -139,6 +139,25 @@ def test_a_function_behind_one_whose_header_is_forgotten_keeps_its_own_facts() -
     assert [(each.complexity, len(each.parameters)) for each in about.values()] == [(1, 1), (2, 1)]
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("head", "doc"),
+    [
+        ("class Order\n  # Words.\n", "Words."),
+        ("class Order < Base # other\n\n  # Words.\n  # More.\n", "Words."),
+        ("class << self\n  # Words.\n", "Words."),
+        ("module Shop\n  # Other.\n\n  # Words.\n", "Words."),
+        ("module Shop\n  # Other.\n\n", None),
+        ("module Shop # other\n", None),
+        (f"class Order < Struct.new({', '.join(f':member_{i}' for i in range(60))})\n  # Words.\n", "Words."),
+    ],
+)
+def test_the_first_member_of_a_ruby_class_has_the_comment_above_it(head: str, doc: str | None, newline: str) -> None:
+    for member in ("  def total; end\nend\n", "  class Total\n    X = 1\n  end\nend\n"):
+        source = (head + member).replace("\n", newline)
+        assert known(source, "ruby", "total" if "def" in member else "Total").doc == doc
+
+
 def test_only_what_an_importer_is_given_is_an_import() -> None:
     source = "f(require('a'), g('b'));\ng('c');\nrequire('d' + e);\nrequire('f');\nrequire(g('h'));\n"
     facts = parse(source.encode(), "javascript").facts
