@@ -23,6 +23,8 @@ _PLAIN_KINDS = frozenset({"import", "comment", "text"})
 _COMPANIONS = frozenset({"comment", "decorator", "heading", "import", "inner"})
 
 
+#: They say nothing of where the end of a chunk is.
+_BESIDES = frozenset({"comment", "import"})
 #: What holds definitions and is hardly more than their place.
 _PLACE = "namespace"
 
@@ -61,12 +63,13 @@ def label_chunks(text: bytes, nodes: Sequence[OutlineNode], ends: Sequence[int])
     at = start = taken = 0
     for end in ends:
         behind = bisect_left(starts, end, at)
-        contents = _Contents([], [])
         if open_definitions:
             last = behind - 1
-            while last >= at and kinds[last] == "comment":
+            while last >= at and kinds[last] in _BESIDES:
                 last -= 1
             contents = _enter(text, open_definitions, nodes[last].end, start, end)
+        else:
+            contents = _Contents([], [])
         until = bisect_left(named, behind, taken)
         # Each definition and the plain nodes before it, which are taken as a whole; then those behind the last one.
         for i in (*named[taken:until], behind):
@@ -94,8 +97,8 @@ def _leave(open_definitions: list[OutlineNode], offset: int) -> None:
 def _enter(text: bytes, open_definitions: list[OutlineNode], reach: int, start: int, end: int) -> _Contents:
     """Start a chunk inside the definitions that earlier chunks opened: some go on behind it, some end in it.
 
-    ``reach`` is where the last node before the chunk's end ends, comments left out that start in the chunk: what is
-    behind it only closes what is around it. Where that is no part of the chunk, all but white space counts.
+    ``reach`` is where the last node before the chunk's end ends, comments and imports left out that start in the chunk:
+    what is behind it only closes what is around it. Where that is no part of the chunk, all but white space counts.
     """
     if words := text[start:end].lstrip():
         start = end - len(words)

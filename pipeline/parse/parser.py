@@ -20,7 +20,7 @@ from pipeline.parse.decode import decode
 from pipeline.parse.embedded import find_pieces, graft
 from pipeline.parse.facts import collect_facts, join_facts
 from pipeline.parse.languages import Language, grammar_of, language_of
-from pipeline.parse.openings import call_opening
+from pipeline.parse.openings import call_exports, call_opening
 from pipeline.parse.sections import nest_rests, nest_sections
 from pipeline.parse.syntax import Patience, error_bytes, has_error, is_too_wide, syntax_tree
 from pipeline.parse.walk import LEAF_BYTES, Walk
@@ -133,8 +133,10 @@ class _Reading:
                 return 0
             until = found[last].start
             del found[last:]
-        if self._language.openings and not start:
-            call_opening(found, tree, self._language)
+        if not start:
+            call_opening(found, tree, window, self._language)
+        if is_last and self._language.exports is not None:
+            call_exports(found, window, self._language.exports)
         self._broken += error_bytes(tree, until)
         self._has_error = self._has_error or has_error(tree, until)
         if self._language.embedded:

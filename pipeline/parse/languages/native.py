@@ -42,6 +42,12 @@ _C_GUARD = re.compile(
     rb"(?:/\*[^*\n]{0,200}+\*/[ \t\r]{0,80}+|//[^\n]{0,200}+)?\n){1,4}"
     rb"[ \t]{0,80}+#[ \t]{0,80}+endif"
 )
+#: What lets a header be read only once.
+_C_ONCE = re.compile(
+    rb"#[ \t]{0,80}+pragma[ \t]{1,80}+once\b"
+    rb"|#[ \t]{0,80}+ifndef[ \t]{1,80}+(\w{1,200}+)[ \t\r]{0,80}+\n\s{0,80}+"
+    rb"#[ \t]{0,80}+define[ \t]{1,80}+\1[ \t]{0,80}+1?[ \t\r]{0,80}+(?:\n|/[/*])"
+)
 
 
 def _c_macro(keyword: bytes) -> re.Pattern[bytes]:
@@ -80,6 +86,7 @@ _C = Language(
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE - {"raw_string_literal"},
     unread=_C_UNREAD,
+    once=_C_ONCE,
 )
 
 _CPP = Language(
@@ -114,6 +121,7 @@ _CPP = Language(
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE,
     unread=_C_UNREAD,
+    once=_C_ONCE,
     # What may be comparisons or type arguments takes memory with the square of their number: 13,000 of them 2.6 GB.
     max_angles_a_statement=1_000,
 )
@@ -140,7 +148,7 @@ _RUST = Language(
     bodies=frozenset({"declaration_list", "block", "field_declaration_list", "enum_variant_list", "match_block"}),
     comments=frozenset({"line_comment", "block_comment"}),
     decorators=frozenset({"attribute_item"}),
-    imports=frozenset({"use_declaration", "extern_crate_declaration"}),
+    imports=frozenset({"use_declaration", "extern_crate_declaration", "inner_attribute_item"}),
     opaque=frozenset({"string_literal", "raw_string_literal"}),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline.parse.languages import naming, wrapping
 from pipeline.parse.languages.entry import Embedding, Language, Wrapper
 
@@ -30,6 +32,11 @@ _JS_NAMES = {"assignment_expression": naming.assigned}
 _JS_BODIES = frozenset({"statement_block", "class_body", "switch_body"})
 #: ``"use client";``
 _JS_OPENINGS = frozenset({"expression_statement"})
+#: ``export default Order;``
+_JS_EXPORTS = re.compile(
+    rb"(?:export\s+(?:default\s+[\w$]+|(?:type\s+)?(?:\{[^{}]*\}|\*[\w$\s]*)(?:\s*from\s*[\"'][^\"'\n]*[\"'])?)"
+    rb"|module\.exports\s*=\s*[\w$]+)\s*;?"
+)
 _JS_OPAQUE = frozenset({"string", "template_string", "regex", "jsx_text"})
 
 _TS_DEFINITIONS = _JS_DEFINITIONS | {
@@ -66,6 +73,7 @@ def _typescript(name: str, *extensions: str, interpreters: frozenset[str] = froz
         decorators=frozenset({"decorator"}),
         imports=frozenset({"import_statement"}),
         openings=_JS_OPENINGS,
+        exports=_JS_EXPORTS,
         opaque=_JS_OPAQUE,
     )
 
@@ -86,6 +94,7 @@ _JAVASCRIPT = Language(
     decorators=frozenset({"decorator"}),
     imports=frozenset({"import_statement"}),
     openings=_JS_OPENINGS,
+    exports=_JS_EXPORTS,
     opaque=_JS_OPAQUE,
 )
 

@@ -157,3 +157,9 @@ def test_a_class_that_fits_is_whole_in_a_namespace(language: str, form: str, nam
 def test_a_namespace_is_only_the_place_of_the_one_definition_in_it(source: str, kind: str, name: str) -> None:
     (only,) = cut(source.format(), "rust")
     assert (only.kind, only.name) == (kind, name)
+
+
+def test_what_is_exported_by_name_is_no_part_of_the_last_method() -> None:
+    body = statements(7, "    ")
+    source = f"class Order {{\n  total() {{\n{body}  }}\n\n  refund() {{\n{body}  }}\n}}\n\nexport default Order;\n"
+    assert called(cut(source, "javascript")[-1]) == ("method", "refund", ("Order",))
