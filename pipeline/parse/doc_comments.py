@@ -20,6 +20,17 @@ _STRING = re.compile(rb"\w{0,2}(\"\"\"|'''|\"|')\\?\s*([^\r\n]*)")
 _COMMENT_LINE = re.compile(rb"\s*(?:///?!?|/\*+!?|\*(?!/)|#+)?[ \t]*(?:</?\w+>)?[ \t]*([^\r\n]*)(?:\r\n?|\n)?")
 #: No white space of ASCII is above it.
 _LAST_SPACE = 0x20
+#: What a line of a comment begins with that is said to a tool.
+_DIRECTIVE = re.compile(
+    rb"go:[a-z]|\+build\b|nolint\b|NOLINT|NOSONAR\b|clang-format o(?:n|ff)\b|prettier-ignore\b|noinspection\b"
+    rb"|(?:es|ox|style|ts|swift|kt|py)lint[-: ] ?(?:disable|enable|env|ignore)"
+    rb"|(?:biome|cspell|codespell|jshint|phpcs|phpstan|psalm|rubocop|spell-checker|standard)[-: ]"
+    rb"(?:disable|enable|ignore|suppress|todo)"
+    rb"|(?:istanbul|c8|v8) ignore\b|@(?:ts|phpstan|psalm)-|@formatter:|@vite-ignore|webpack[A-Z]\w+:"
+    rb"|shellcheck [a-z-]+=|frozen_string_literal:|typed: \w+$|:no(?:doc|cov):|type: ignore|noqa\b|pragma: no"
+    rb"|(?:CHECKSTYLE|checkstyle)[:. ](?i:o(?:n|ff))\b|ReSharper (?:disable|restore)|<inheritdoc\b|\{@inherit[Dd]oc\}$"
+    rb"|vim?: *set? |-\*-"
+)
 _WORD = re.compile(rb"[^\W_]|[\x80-\xff]")
 _BLANKS = b" \t"
 _WORD_BYTES = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
@@ -46,16 +57,21 @@ def comment_line(data: bytes, nodes: Sequence[OutlineNode], at: int, openers: tu
     Only a comment that begins a line with one of ``openers`` documents something, and one that begins with a tag
     (``@param``) has no line of its own.
     """
-    below, first = nodes[at].start, -1
+    if not at or nodes[at - 1].kind not in _COMPANIONS:
+        return None
+    below, comments = nodes[at].start, []
     for node in reversed(nodes[max(at - _MAX_COMPANIONS, 0) : at]):
         if node.kind not in _COMPANIONS or not _touch(data, node.end, below):
             break
         if node.kind == "comment":
-            if not data.startswith(openers, node.start) or not _begins_line(data, node.start):
+            if not _begins_line(data, node.start):
                 break
-            first = node.start
+            if data.startswith(openers, node.start):
+                comments.append((node.start, node.end))
+            elif not _is_directive(data, node):
+                break
         below = node.start
-    return None if first < 0 else _first_words(data, first, nodes[at].start)
+    return _first_words(data, comments)
 
 
 def first_above(data: bytes, nodes: Sequence[OutlineNode], first: int, start: int) -> int:
@@ -84,18 +100,29 @@ def _begins_line(data: bytes, start: int) -> bool:
     return not data[line:start].strip() and not data.startswith(b"#!", start)
 
 
-def _first_words(data: bytes, start: int, limit: int) -> Span | None:
-    for _ in range(_MAX_LINES):
-        match = _COMMENT_LINE.match(data, start, limit)
-        if match is None or match.end() == start:
-            return None
-        line = _without_end(match[1])
-        if line.startswith(b"@"):
-            return None
-        if _WORD.search(line):
-            return match.start(1), match.start(1) + len(line)
-        start = match.end()
+def _first_words(data: bytes, comments: Sequence[Span]) -> Span | None:
+    """Return the first line with words of the comments, which stand here from the last one to the first."""
+    lines = _MAX_LINES
+    for start, end in reversed(comments):
+        at = start
+        while at < end and lines:
+            match = _COMMENT_LINE.match(data, at, end)
+            if match is None or match.end() == at:
+                break
+            lines -= 1
+            at, line = match.end(), _without_end(match[1])
+            if _DIRECTIVE.match(line):
+                continue
+            if line.startswith(b"@"):
+                return None
+            if _WORD.search(line):
+                return match.start(1), match.start(1) + len(line)
     return None
+
+
+def _is_directive(data: bytes, comment: OutlineNode) -> bool:
+    match = _COMMENT_LINE.match(data, comment.start, comment.end)
+    return match is not None and _DIRECTIVE.match(_without_end(match[1])) is not None
 
 
 def _without_end(line: bytes) -> bytes:

@@ -71,6 +71,26 @@ def test_the_first_line_with_words_is_found(comment: str, line: str | None) -> N
 
 
 @pytest.mark.parametrize(
+    "directive",
+    [
+        *("//go:noinline", "//go:generate stringer", "//nolint:funlen", "// nolint", "//+build linux"),
+        *("// eslint-disable-next-line", "/* eslint-disable */", "// tslint:disable", "// prettier-ignore"),
+        *("// @ts-ignore", "// @ts-expect-error why", "/* istanbul ignore next */", "// NOLINTNEXTLINE(x)"),
+        *("// clang-format off", "// rubocop:disable Metrics", "// shellcheck disable=SC1", "// noqa: E501"),
+        *("// type: ignore[x]", "/// <inheritdoc />", "/** {@inheritDoc} */", "// ReSharper disable once X"),
+    ],
+)
+def test_a_line_for_a_tool_is_skipped(directive: str) -> None:
+    assert found(directive) is None
+    assert found(f"{directive}\n// Words." if directive.startswith("//") else f"/* Words.\n{directive}") == "Words."
+
+
+@pytest.mark.parametrize("line", ["Typed: what is typed.", "go: the game", "eslint rules are read.", "type: a word"])
+def test_words_that_only_resemble_those_for_a_tool_are_kept(line: str) -> None:
+    assert found(f"// {line}") == line
+
+
+@pytest.mark.parametrize(
     ("between", "before"), [("\n\n", ""), ("\n\n\n", "x;\n"), ("\n", "x; ")], ids=["blank line", "far", "trailing"]
 )
 def test_a_comment_that_stands_apart_or_behind_code_documents_nothing(between: str, before: str) -> None:
