@@ -9,10 +9,12 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 from pipeline.chunk_labels import Label
 from pipeline.facts import ChunkFacts, DefinitionFacts, Span
+from pipeline.parse.facts import MAX_IMPORTS
 from pipeline.parse.facts_query import table_of
 from pipeline.types import Outline
 
@@ -23,9 +25,9 @@ _LINE_BYTES = 8 * MAX_WORDS
 #: Names of one chunk that are kept.
 MAX_REFERENCES = 64
 
-#: A name where a reference begins. Ruby's may end with ``?`` or ``!``, and ``a != b`` has none that does. Ranges alone
-#: are one look at a bitmap for each byte, ``\w`` among them would be two.
-_NAME = re.compile(rb"[$@0-9A-Z_a-z\x80-\xff]+(?:[?!](?!=))?")
+#: Comments among names, and what else belongs to none of them.
+_BETWEEN_NAMES = re.compile(r"(?://|#)[^\r\n]*|/\*.*?\*/|[(){};]", re.DOTALL)
+_NAMED_ANEW = re.compile(r"\sas\s.*", re.DOTALL | re.IGNORECASE)
 _NOTHING = DefinitionFacts()
 
 #: Doc, parameters, return type, decorators and complexity of a definition.
@@ -49,7 +51,7 @@ def describe_chunks(
     start = at = 0
     for end, label in zip(ends, labels, strict=True):
         after = bisect_left(facts.references, end, at)
-        references = _names(text, facts.references[at:after], end, label.defines)
+        references = _names(text, facts.references[at:after], end, label.defines, table.name)
         has_error = bool(facts.errors) and bisect_left(facts.errors, start) < bisect_left(facts.errors, end)
         if label.parent is None:
             yield ChunkFacts(references=references, has_error=has_error)
@@ -68,7 +70,28 @@ def describe_chunks(
 
 def imported_modules(text: bytes, outline: Outline) -> tuple[str, ...]:
     """Return the modules that a file imports, as it writes them, each once."""
-    return () if outline.facts is None else tuple(dict.fromkeys(_words(text, outline.facts.imports)))
+    table = table_of(outline.language)
+    if outline.facts is None or table is None:
+        return ()
+    modules = _words(text, outline.facts.imports)
+    # What names several modules has more words than one.
+    if table.group is not None and any(" " in each for each in modules):
+        several = (each for span in outline.facts.imports for each in _modules(text, span, table.group))
+        modules = tuple(islice(several, MAX_IMPORTS))
+    return tuple(dict.fromkeys(modules))
+
+
+def _modules(text: bytes, span: Span, group: re.Pattern[str]) -> Iterator[str]:
+    """Yield the module at a span, or all of those that a statement there names: ``.a`` and ``.b``."""
+    several = group.fullmatch(text[span[0] : span[1]].decode("utf-8", "replace"))
+    if several is None:
+        yield _line(text, span)
+        return
+    common, names = several[1].strip(), _BETWEEN_NAMES.sub(" ", several[2])
+    for name in names.split(","):
+        own = _NAMED_ANEW.sub("", name).split()
+        if own:
+            yield _clipped(common + own[-1].removeprefix("*"))
 
 
 def _qualified(label: Label) -> list[str]:
@@ -92,17 +115,23 @@ def _words(text: bytes, spans: Iterable[Span]) -> tuple[str, ...]:
 def _line(text: bytes, span: Span) -> str:
     """Return a span on one line, cut where it is long."""
     start, end = span
-    words = " ".join(text[start : min(end, start + _LINE_BYTES)].decode("utf-8", "replace").replace("\0", "").split())
+    return _clipped(text[start : min(end, start + _LINE_BYTES)].decode("utf-8", "replace"))
+
+
+def _clipped(text: str) -> str:
+    words = " ".join(text.replace("\0", "").split())
     return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 3] + "..."
 
 
-def _names(text: bytes, offsets: Sequence[int], end: int, own: Sequence[str]) -> tuple[str, ...]:
+def _names(
+    text: bytes, offsets: Sequence[int], end: int, own: Sequence[str], name: re.Pattern[bytes]
+) -> tuple[str, ...]:
     """Return the names at these offsets, each once, but none that the chunk defines itself."""
-    name_at = _NAME.match
+    name_at = name.match
     distinct = dict.fromkeys([match[0] for offset in offsets if (match := name_at(text, offset, end))])
-    for name in own:
-        distinct.pop(name.encode(), None)
+    for each in own:
+        distinct.pop(each.encode(), None)
     if not distinct:
         return ()
     names = b"\n".join(list(distinct)[:MAX_REFERENCES]).decode("utf-8", "replace").split("\n")
-    return tuple([name[:MAX_WORDS] for name in names])
+    return tuple([each[:MAX_WORDS] for each in names])

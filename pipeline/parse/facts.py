@@ -16,8 +16,10 @@ from operator import itemgetter
 import tree_sitter
 
 from pipeline.facts import DefinitionFacts, FileFacts, Span
+from pipeline.parse.declarators import declared_names, whole_type
 from pipeline.parse.doc_comments import comment_line, string_line
 from pipeline.parse.facts_query import errors_query, facts_query, table_of
+from pipeline.parse.facts_tables import FactsTable
 from pipeline.types import OutlineNode
 
 #: Of one definition; a definition with more says nothing more by them.
@@ -46,6 +48,9 @@ _START, _END = itemgetter(0), itemgetter(1)
 _new_facts = tuple.__new__
 #: Beyond every offset.
 _EVERYTHING = 1 << 62
+#: What components' names begin with; ``<div>`` is none.
+_CAPITALS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_QUOTES = frozenset({b'"', b"'"})
 
 
 def collect_facts(
@@ -60,11 +65,13 @@ def collect_facts(
         return None
     captures = _captures(query, tree)
     # A name may be found by our own pattern and by the tags query.
-    references = sorted({node.start_byte for node in captures.get("reference", ())})
+    references = {node.start_byte for node in captures.get("reference", ())}
+    if "element" in captures:
+        references.update(at for at in _starts(captures["element"]) if data[at] in _CAPITALS)
     return FileFacts(
-        definitions=_Definitions(data, nodes, inner, captures, table.docs).facts(),
+        definitions=_Definitions(data, nodes, inner, captures, table).facts(),
         imports=tuple(_imports(data, captures, table.importers)[:MAX_IMPORTS]),
-        references=tuple(references[: FREE_REFERENCES + len(data) // BYTES_PER_REFERENCE]),
+        references=tuple(sorted(references)[: FREE_REFERENCES + len(data) // BYTES_PER_REFERENCE]),
         errors=_errors(tree, language),
     )
 
@@ -130,8 +137,15 @@ def _imports(data: bytes, captures: Mapping[str, list[tree_sitter.Node]], import
     for (start, end), (following, _) in pairwise([*callers, (_EVERYTHING, _EVERYTHING)]):
         before, at = at, bisect_left(arguments, (following, 0), at)
         if data[start:end] in importers:
-            imports += arguments[before:at]
+            imports += [_unquoted(data, each) for each in arguments[before:at]]
     return sorted(imports)
+
+
+def _unquoted(data: bytes, span: Span) -> Span:
+    start, end = span
+    quote = data[start : start + 1]
+    is_quoted = end - start > 1 and quote in _QUOTES and data[end - 1 : end] == quote
+    return (start + 1, end - 1) if is_quoted else span
 
 
 def _starts(nodes: Iterable[tree_sitter.Node]) -> list[int]:
@@ -152,11 +166,12 @@ class _Definitions:
         nodes: Sequence[OutlineNode],
         inner: Mapping[int, Span],
         captures: Mapping[str, list[tree_sitter.Node]],
-        comments: tuple[bytes, ...],
+        table: FactsTable,
     ) -> None:
         self._data = data
         self._nodes = nodes
-        self._comments = comments
+        self._comments = table.docs
+        self._has_declarators = table.declarators
         self._decorators = _spans(captures.get("decorator", ()))
         self._starts = {start for start, _ in self._decorators}
         self._spans = {inner.get(i) or node[:2]: i for i, node in enumerate(nodes) if node.name}
@@ -180,13 +195,18 @@ class _Definitions:
         facts: dict[int, DefinitionFacts] = {}
         nodes, branches, returns, parameters = self._nodes, self._branches, self._returns, self._parameters
         docs, has_comments, has_decorators = self._docs, bool(self._comments), bool(self._decorators)
+        has_declarators = self._has_declarators
         for span, i in self._spans.items():
             complexity = branches.get(span, 0) + 1 if nodes[i].kind in _FUNCTIONS else 0
             doc = self._doc(i, span) if has_comments or span in docs else None
             decorators = self._decorators_of(i) if has_decorators else ()
             if complexity or doc or decorators:
                 names = tuple(parameters[span][:MAX_PARAMETERS]) if span in parameters else ()
-                facts[i] = _new_facts(DefinitionFacts, (complexity, doc, returns.get(span), names, decorators))
+                returned = returns.get(span)
+                if has_declarators:
+                    names = declared_names(self._data, names) if names else ()
+                    returned = whole_type(self._data, returned, span) if returned else None
+                facts[i] = _new_facts(DefinitionFacts, (complexity, doc, returned, names, decorators))
         return facts
 
     def _doc(self, index: int, span: Span) -> Span | None:

@@ -30,7 +30,8 @@ def facts_query(language: str) -> tree_sitter.Query | None:
     if table is None or grammar is None:
         return None
     tags = getattr(import_module(language_of(language).module), "TAGS_QUERY", None) if table.uses_tags else None
-    return tree_sitter.Query(grammar, "\n".join((table.patterns, *reference_patterns(tags or ""))))
+    elements = table.elements if grammar.id_for_node_kind("jsx_element", True) else ""
+    return tree_sitter.Query(grammar, "\n".join((table.patterns, elements, *reference_patterns(tags or ""))))
 
 
 @cache

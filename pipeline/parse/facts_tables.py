@@ -2,16 +2,25 @@
 
 ``@scope`` is a definition that has a complexity of its own, and ``@lambda`` a function that has one only where it has
 a name. ``@parameter``, ``@return``, ``@doc`` and ``@branch`` belong to the innermost of them, ``@decorator`` to the
-definition that it stands before, or at the head of. ``@import`` is a module as it is written, and ``@argument`` one
-if the ``@caller`` before it imports. ``@reference`` is a name that is called or used, beside the references of the
-grammar's own tags query. A grammar without an entry has no facts, which is no loss to anything else. The keys are the
-grammars' Python modules.
+definition that it stands before, or at the head of. ``@import`` is a module as it is written, or a statement that
+names several of one, and ``@argument`` one if the ``@caller`` before it imports. ``@reference`` is a name that is
+called or used, beside the references of the grammar's own tags query, and ``@element`` one if it is a component's. A
+grammar without an entry has no facts, which is no loss to anything else. The keys are the grammars' Python modules.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+#: A name where a reference begins. Ranges alone are one look at a bitmap for each byte, ``\w`` among them would be two.
+_NAME = rb"[$@0-9A-Z_a-z\x80-\xff]+"
+_ANY_NAME = re.compile(_NAME)
+#: Names may end with ``?`` or ``!``, and ``a != b`` has none that does.
+_RUBY_NAME = re.compile(_NAME + rb"(?:[?!](?!=))?")
+_RUST_NAME = re.compile(_NAME + rb"(?:!(?!=))?")
+_BASH_NAME = re.compile(rb"[$@0-9A-Z_a-z\x80-\xff./:+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,10 @@ class FactsTable:
     openers of comments that document.
 
     What is captured as ``@argument`` is an import where the ``@caller`` before it is one of ``importers``. A predicate
-    would ask the tree for the text of each caller, which reads the file again.
+    would ask the tree for the text of each caller, which reads the file again. ``group`` matches an import that names
+    several modules: what they have in common, and their names. ``elements`` are patterns for the grammars that have
+    elements. With ``declarators`` a parameter is captured as the declarator that has its name somewhere, and a return
+    type without what the declarator adds to it. ``name`` matches a reference.
     """
 
     patterns: str
@@ -29,6 +41,10 @@ class FactsTable:
     importers: frozenset[bytes] = frozenset()
     uses_tags: bool = True
     silent: frozenset[str] = frozenset()
+    group: re.Pattern[str] | None = None
+    elements: str = ""
+    declarators: bool = False
+    name: re.Pattern[bytes] = _ANY_NAME
 
 
 def _branches(*types: str, logic: str = "") -> str:
@@ -56,7 +72,8 @@ _PYTHON = """
 (class_definition body: (block . (expression_statement . (string) @doc)))
 (decorator) @decorator
 (import_statement name: [(dotted_name) @import (aliased_import name: (_) @import)])
-(import_from_statement module_name: (_) @import)
+(import_from_statement module_name: [(dotted_name) @import (relative_import (dotted_name)) @import])
+(import_from_statement module_name: (relative_import . (import_prefix) .)) @import
 """ + _branches(
     *("if_statement", "elif_clause", "for_statement", "while_statement", "except_clause", "case_clause"),
     *("conditional_expression", "for_in_clause", "if_clause", "boolean_operator", "assert_statement"),
@@ -70,13 +87,19 @@ _JS_COMMON = """
 (decorator) @decorator
 (import_statement source: (string (string_fragment) @import))
 (export_statement source: (string (string_fragment) @import))
-(call_expression function: (identifier) @caller arguments: (arguments . (string (string_fragment) @argument) .))
+(call_expression function: [(identifier) (import)] @caller
+  arguments: (arguments . (string (string_fragment) @argument) .))
 (call_expression function: [(identifier) @reference (member_expression property: (property_identifier) @reference)])
 (new_expression constructor: (identifier) @reference)
 """ + _branches(
     *("if_statement", "for_statement", "for_in_statement", "while_statement", "do_statement", "switch_case"),
     *("catch_clause", "ternary_expression"),
     logic='binary_expression operator: ["&&" "||" "??"]',
+)
+_ELEMENTS = "".join(
+    f"({node} name: [(identifier) @element (member_expression object: (identifier) @reference"
+    " property: (property_identifier) @reference)])\n"
+    for node in ("jsx_opening_element", "jsx_self_closing_element")
 )
 _JS_PARAMETERS = (
     "parameters: (formal_parameters [(identifier) @parameter (object_pattern) @parameter (array_pattern) @parameter"
@@ -88,6 +111,7 @@ _TS_PARAMETERS = (
     " (optional_parameter pattern: (_) @parameter)])"
 )
 _TS_SIGNATURES = ("function_signature", "method_signature", "abstract_method_signature")
+_TS_REQUIRE = "(import_require_clause source: (string (string_fragment) @import))\n"
 _TS_RETURNS = "return_type: [(type_annotation (_) @return) (type_predicate_annotation (_) @return)]"
 
 _GO = (
@@ -116,7 +140,8 @@ _RUST = (
     )
     + """
 (attribute_item) @decorator
-(use_declaration argument: (_) @import)
+(use_declaration argument: [(use_as_clause path: (_) @import) (scoped_identifier) @import (identifier) @import
+  (scoped_use_list) @import (use_list) @import (use_wildcard) @import])
 (extern_crate_declaration name: (_) @import)
 (call_expression function: (scoped_identifier name: (identifier) @reference))
 (call_expression function: (generic_function function: [(identifier) @reference
@@ -146,12 +171,9 @@ _JAVA = (
     )
 )
 
-_C_NAMES = (
-    "(identifier) @parameter (array_declarator declarator: (identifier) @parameter)"
-    " (pointer_declarator declarator: [(identifier) @parameter"
-    " (pointer_declarator declarator: (identifier) @parameter)])"
-)
-_C_LIST = f"(function_declarator parameters: (parameter_list (parameter_declaration declarator: [{_C_NAMES}])))"
+_C_LIST = "parameters: (parameter_list (_ declarator: (_) @parameter))"
+_C_FUNCTION = f"(function_declarator {_C_LIST})"
+_C_POINTERS = f"(pointer_declarator declarator: [{_C_FUNCTION} (pointer_declarator declarator: {_C_FUNCTION})])"
 _C_HEADS = """
 (function_definition) @scope
 (function_definition type: (_) @return)
@@ -162,38 +184,43 @@ _C_LOGIC = 'binary_expression operator: ["&&" "||"]'
 _C = (
     _C_HEADS
     + f"""
-(function_definition declarator: [{_C_LIST} (pointer_declarator declarator: {_C_LIST})])
+(function_definition declarator: [{_C_FUNCTION} {_C_POINTERS}])
 (call_expression function: [(identifier) @reference (field_expression field: (field_identifier) @reference)])
 """
     + _branches(*_C_TYPES, "conditional_expression", logic=_C_LOGIC)
 )
-_CPP_LIST = (
-    "(function_declarator parameters: (parameter_list [(parameter_declaration declarator: "
-    f"[{_C_NAMES} (reference_declarator (identifier) @parameter)])"
-    " (optional_parameter_declaration declarator: (identifier) @parameter)]))"
-)
+_CPP_TEMPLATE = "(template_function name: (identifier) @reference)"
 _CPP = (
     _C_HEADS
     + f"""
-(function_definition declarator: [{_CPP_LIST} (pointer_declarator declarator: {_CPP_LIST})
-  (reference_declarator {_CPP_LIST})])
-(call_expression function: [(identifier) @reference (field_expression field: (field_identifier) @reference)
-  (qualified_identifier name: (identifier) @reference) (template_function name: (identifier) @reference)])
-(new_expression type: (type_identifier) @reference)
+(function_definition declarator: [{_C_FUNCTION} {_C_POINTERS} (reference_declarator {_C_FUNCTION})])
+(function_definition declarator: (function_declarator (trailing_return_type (_) @return)))
+(lambda_expression) @lambda
+(lambda_expression declarator: (_ {_C_LIST}))
+(lambda_expression declarator: (_ (trailing_return_type (_) @return)))
+(call_expression function: [(identifier) @reference {_CPP_TEMPLATE}
+  (field_expression field: [(field_identifier) @reference (template_method name: (field_identifier) @reference)])
+  (qualified_identifier name: [(identifier) @reference {_CPP_TEMPLATE}
+    (qualified_identifier name: [(identifier) @reference {_CPP_TEMPLATE}])])])
+(new_expression type: [(type_identifier) @reference (qualified_identifier name: (type_identifier) @reference)
+  (template_type name: (type_identifier) @reference)])
 (attribute_declaration) @decorator
 """
     + _branches(*_C_TYPES, "for_range_loop", "catch_clause", "conditional_expression", logic=_C_LOGIC)
 )
 
+_CS_GENERIC = "(generic_name [(identifier) @reference (type_argument_list (identifier) @reference)])"
+_CS_NAME = f"[(identifier) @reference {_CS_GENERIC}]"
+_CS_TYPE = f"[(identifier) @reference {_CS_GENERIC} (qualified_name name: {_CS_NAME})]"
 _CSHARP = (
     _heads(
         (
             *("method_declaration", "constructor_declaration", "destructor_declaration", "local_function_statement"),
             *("operator_declaration", "conversion_operator_declaration"),
         ),
-        "parameters: (parameter_list (parameter name: (identifier) @parameter))",
+        "parameters: (parameter_list [(parameter name: (identifier) @parameter) name: (identifier) @parameter])",
     )
-    + """
+    + f"""
 (method_declaration returns: (_) @return)
 (local_function_statement type: (_) @return)
 (operator_declaration type: (_) @return)
@@ -201,9 +228,10 @@ _CSHARP = (
 (attribute_list) @decorator
 (using_directive !name [(identifier) (qualified_name)] @import)
 (using_directive name: (_) (_) @import)
-(invocation_expression function: [(identifier) @reference (member_access_expression name: (identifier) @reference)])
-(object_creation_expression type: (identifier) @reference)
-(base_list (identifier) @reference)
+(invocation_expression function: [(identifier) @reference {_CS_GENERIC} (member_access_expression name: {_CS_NAME})
+  (conditional_access_expression (member_binding_expression name: {_CS_NAME}))])
+(object_creation_expression type: {_CS_TYPE})
+(base_list {_CS_TYPE})
 """
     + _branches(
         *("if_statement", "for_statement", "foreach_statement", "while_statement", "do_statement", "catch_clause"),
@@ -218,7 +246,8 @@ _RUBY = (
         "parameters: (method_parameters [(identifier) @parameter (_ name: (identifier) @parameter)])",
     )
     + """
-(call method: (identifier) @caller arguments: (argument_list . (string (string_content) @argument) .))
+(call method: (identifier) @caller
+  arguments: (argument_list . (simple_symbol)? . (string (string_content) @argument) .))
 (call receiver: (constant) @reference)
 """
     + _branches(
@@ -228,6 +257,7 @@ _RUBY = (
     )
 )
 
+_PHP_STRING = "[(string (string_content) @import) (encapsed_string . (string_content) @import .)]"
 _PHP = (
     _heads(
         ("function_definition", "method_declaration"),
@@ -236,10 +266,15 @@ _PHP = (
     )
     + """
 (attribute_list) @decorator
-(namespace_use_clause . [(qualified_name) (name)] @import)
-(require_once_expression (string (string_content) @import))
-(require_expression (string (string_content) @import))
-(include_expression (string (string_content) @import))
+(namespace_use_declaration (namespace_use_clause . [(qualified_name) (name)] @import))
+(namespace_use_declaration body: (namespace_use_group)) @import
+"""
+    + "".join(
+        f"({word}_expression [{_PHP_STRING} (binary_expression right: {_PHP_STRING})"
+        f" (parenthesized_expression [{_PHP_STRING} (binary_expression right: {_PHP_STRING})])])\n"
+        for word in ("require", "require_once", "include", "include_once")
+    )
+    + """
 (function_call_expression function: (name) @reference)
 (object_creation_expression (name) @reference)
 """
@@ -257,40 +292,50 @@ _BASH = """
 (list ["&&" "||"] @branch)
 """ + _branches("if_statement", "elif_clause", "for_statement", "c_style_for_statement", "while_statement", "case_item")
 
+#: Behind ``from . import``, and in ``use Foo\\{Bar, Baz as B}``.
+_PYTHON_GROUP = re.compile(r"from\s*(\.[.\s]*)import\b(.*)", re.DOTALL)
+_PHP_GROUP = re.compile(r"use\s+(?:function\s+|const\s+)?([^{]*)\{(.*)", re.DOTALL)
+
 _SLASHES = (b"//", b"/*")
 _REQUIRE = frozenset({b"require"})
+_JS_IMPORTERS = _REQUIRE | {b"import"}
+_RUBY_IMPORTERS = _REQUIRE | {b"require_relative", b"load", b"autoload"}
 
 TABLES: Mapping[str, FactsTable] = {
-    "tree_sitter_python": FactsTable(_PYTHON),
+    "tree_sitter_python": FactsTable(_PYTHON, group=_PYTHON_GROUP),
     "tree_sitter_javascript": FactsTable(
         _heads(_JS_FUNCTIONS, _JS_PARAMETERS)
         + "".join(f"({name} {_JS_PARAMETERS})\n" for name in _JS_LAMBDAS)
         + _JS_COMMON,
         docs=_SLASHES,
-        importers=_REQUIRE,
+        importers=_JS_IMPORTERS,
         uses_tags=False,
+        elements=_ELEMENTS,
     ),
     "tree_sitter_typescript": FactsTable(
         _heads((*_JS_FUNCTIONS, *_TS_SIGNATURES), _TS_PARAMETERS, _TS_RETURNS)
         + "".join(f"({name} {_TS_PARAMETERS})\n({name} {_TS_RETURNS})\n" for name in _JS_LAMBDAS)
+        + _TS_REQUIRE
         + _JS_COMMON,
         docs=_SLASHES,
-        importers=_REQUIRE,
+        importers=_JS_IMPORTERS,
+        elements=_ELEMENTS,
     ),
     "tree_sitter_go": FactsTable(_GO, docs=_SLASHES),
-    "tree_sitter_rust": FactsTable(_RUST, "::", docs=(b"///", b"/**")),
+    "tree_sitter_rust": FactsTable(_RUST, "::", docs=(b"///", b"/**"), name=_RUST_NAME),
     "tree_sitter_java": FactsTable(_JAVA, docs=(b"/**",)),
-    "tree_sitter_c": FactsTable(_C, docs=_SLASHES),
-    "tree_sitter_cpp": FactsTable(_CPP, "::", docs=_SLASHES),
+    "tree_sitter_c": FactsTable(_C, docs=_SLASHES, declarators=True),
+    "tree_sitter_cpp": FactsTable(_CPP, "::", docs=_SLASHES, declarators=True),
     "tree_sitter_c_sharp": FactsTable(_CSHARP, docs=(b"///", b"/**")),
     "tree_sitter_ruby": FactsTable(
         _RUBY,
         "::",
         docs=(b"#",),
-        importers=_REQUIRE | {b"require_relative", b"load"},
+        importers=_RUBY_IMPORTERS,
         # What `class << self` holds is called as what stands beside it is.
         silent=frozenset({"self"}),
+        name=_RUBY_NAME,
     ),
-    "tree_sitter_php": FactsTable(_PHP, "::", docs=(b"/**",)),
-    "tree_sitter_bash": FactsTable(_BASH, docs=(b"#",), importers=frozenset({b"source", b"."})),
+    "tree_sitter_php": FactsTable(_PHP, "::", docs=(b"/**",), group=_PHP_GROUP),
+    "tree_sitter_bash": FactsTable(_BASH, docs=(b"#",), importers=frozenset({b"source", b"."}), name=_BASH_NAME),
 }

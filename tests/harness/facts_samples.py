@@ -53,7 +53,7 @@ class K:
             returns="list[str]",
             decorators=["@cache", "@wraps(f)"],
         ),
-        ["os.path", "sys", "."],
+        ["os.path", "sys", ".near"],
         {"wraps", "walk"},
     ),
     "javascript": Sample(

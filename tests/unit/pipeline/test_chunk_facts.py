@@ -97,7 +97,7 @@ def test_without_facts_the_chunks_are_the_same_otherwise() -> None:
 
 def test_imports_are_the_documents_and_stand_once() -> None:
     made = cut("import os, re\nfrom os import path\nfrom . import (\n    a,\n)\n")
-    assert made.imports == ("os", "re", ".")
+    assert made.imports == ("os", "re", ".a")
 
 
 def test_an_edit_of_one_function_changes_no_other_chunks_input() -> None:

@@ -8,6 +8,7 @@ import pytest
 import tree_sitter
 from harness.facts_samples import SAMPLES, Known
 
+from pipeline.chunk_facts import imported_modules
 from pipeline.facts import DefinitionFacts, Span
 from pipeline.parse import facts as limits
 from pipeline.parse.facts_query import table_of
@@ -44,10 +45,11 @@ def test_what_is_written_at_the_head_of_a_definition_is_found(language: str) -> 
 @pytest.mark.parametrize("language", WITH_FACTS)
 def test_imports_and_references_are_found(language: str) -> None:
     sample = SAMPLES[language]
-    facts = parse(sample.source.encode(), language).facts
-    assert facts is not None
-    assert words(sample.source, facts.imports) == sample.imports
     data = sample.source.encode()
+    outline = parse(data, language)
+    facts = outline.facts
+    assert facts is not None
+    assert list(imported_modules(data, outline)) == sample.imports
     assert all(any(data.startswith(name.encode(), at) for at in facts.references) for name in sample.references)
     assert facts.errors == ()
 

@@ -8,7 +8,7 @@ from pipeline.parse.facts_query import errors_query, facts_query, reference_patt
 from pipeline.parse.languages import LANGUAGES
 
 CAPTURES = {"scope", "lambda", "parameter", "return", "doc", "branch", "decorator"} | {
-    *("import", "caller", "argument", "reference"),
+    *("import", "caller", "argument", "reference", "element"),
 }
 
 
