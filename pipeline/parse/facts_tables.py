@@ -20,7 +20,7 @@ _ANY_NAME = re.compile(_NAME)
 #: Names may end with ``?`` or ``!``, and ``a != b`` has none that does.
 _RUBY_NAME = re.compile(_NAME + rb"(?:[?!](?!=))?")
 _RUST_NAME = re.compile(_NAME + rb"(?:!(?!=))?")
-_BASH_NAME = re.compile(rb"[$@0-9A-Z_a-z\x80-\xff./:+-]+")
+_BASH_NAME = re.compile(rb"[./:+-]*" + _NAME + rb"[$@0-9A-Z_a-z\x80-\xff./:+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ _PYTHON = """
   (typed_parameter . [(identifier) @parameter (_ (identifier) @parameter)])
   (list_splat_pattern (identifier) @parameter) (dictionary_splat_pattern (identifier) @parameter)])
 (class_definition) @scope
+(class_definition superclasses: (argument_list
+  [(identifier) @reference (attribute attribute: (identifier) @reference)]))
 (function_definition body: (block . (expression_statement . (string) @doc)))
 (class_definition body: (block . (expression_statement . (string) @doc)))
 (decorator) @decorator
@@ -81,7 +83,9 @@ _PYTHON = """
 
 _JS_FUNCTIONS = ("function_declaration", "generator_function_declaration", "method_definition")
 _JS_LAMBDAS = ("arrow_function", "function_expression", "generator_function")
-_JS_COMMON = """
+_JS_MEMBER = "(identifier) @reference (member_expression property: (property_identifier) @reference)"
+_JS_BASES = f"(class_heritage [{_JS_MEMBER}])\n"
+_JS_COMMON = f"""
 [(arrow_function) (function_expression) (generator_function)] @lambda
 (arrow_function parameter: (identifier) @parameter)
 (decorator) @decorator
@@ -89,7 +93,7 @@ _JS_COMMON = """
 (export_statement source: (string (string_fragment) @import))
 (call_expression function: [(identifier) (import)] @caller
   arguments: (arguments . (string (string_fragment) @argument) .))
-(call_expression function: [(identifier) @reference (member_expression property: (property_identifier) @reference)])
+(call_expression function: [{_JS_MEMBER}])
 (new_expression constructor: (identifier) @reference)
 """ + _branches(
     *("if_statement", "for_statement", "for_in_statement", "while_statement", "do_statement", "switch_case"),
@@ -111,12 +115,17 @@ _TS_PARAMETERS = (
     " (optional_parameter pattern: (_) @parameter)])"
 )
 _TS_SIGNATURES = ("function_signature", "method_signature", "abstract_method_signature")
-_TS_REQUIRE = "(import_require_clause source: (string (string_fragment) @import))\n"
+_TS_OWN = f"""
+(import_require_clause source: (string (string_fragment) @import))
+(extends_clause value: [{_JS_MEMBER}])
+(implements_clause [(type_identifier) @reference (generic_type name: (type_identifier) @reference)])
+(extends_type_clause type: [(type_identifier) @reference (generic_type name: (type_identifier) @reference)])
+"""
 _TS_RETURNS = "return_type: [(type_annotation (_) @return) (type_predicate_annotation (_) @return)]"
 
 _GO = (
     _heads(
-        ("function_declaration", "method_declaration"),
+        ("function_declaration", "method_declaration", "method_elem"),
         "parameters: (parameter_list (_ name: (identifier) @parameter))",
         "result: (_) @return",
     )
@@ -124,6 +133,8 @@ _GO = (
 (func_literal) @lambda
 (func_literal parameters: (parameter_list (_ name: (identifier) @parameter)))
 (func_literal result: (_) @return)
+(call_expression function: (index_expression
+  operand: [(identifier) @reference (selector_expression field: (field_identifier) @reference)]))
 (import_spec path: [(interpreted_string_literal (_) @import) (raw_string_literal (_) @import)])
 """
     + _branches(
@@ -143,6 +154,9 @@ _RUST = (
 (use_declaration argument: [(use_as_clause path: (_) @import) (scoped_identifier) @import (identifier) @import
   (scoped_use_list) @import (use_list) @import (use_wildcard) @import])
 (extern_crate_declaration name: (_) @import)
+(macro_invocation macro: (scoped_identifier name: (identifier) @reference))
+(impl_item trait: [(generic_type type: (type_identifier) @reference)
+  (scoped_type_identifier name: (type_identifier) @reference)])
 (call_expression function: (scoped_identifier name: (identifier) @reference))
 (call_expression function: (generic_function function: [(identifier) @reference
   (scoped_identifier name: (identifier) @reference) (field_expression field: (field_identifier) @reference)]))
@@ -153,13 +167,20 @@ _RUST = (
     )
 )
 
+_JAVA_SCOPED = "(scoped_type_identifier (type_identifier) @reference .)"
+_JAVA_TYPE = f"[{_JAVA_SCOPED} (generic_type [(type_identifier) @reference {_JAVA_SCOPED}])]"
 _JAVA = (
     _heads(
         ("method_declaration", "constructor_declaration"),
         "parameters: (formal_parameters [(formal_parameter name: (identifier) @parameter)"
         " (spread_parameter (variable_declarator name: (identifier) @parameter))])",
     )
-    + """
+    + f"""
+(compact_constructor_declaration) @scope
+(object_creation_expression type: {_JAVA_TYPE})
+(superclass {_JAVA_TYPE})
+(type_list {_JAVA_TYPE})
+(method_reference (identifier) @reference .)
 (method_declaration type: (_) @return)
 (modifiers [(annotation) (marker_annotation)] @decorator)
 (import_declaration [(scoped_identifier) (identifier)] @import)
@@ -204,6 +225,8 @@ _CPP = (
     (qualified_identifier name: [(identifier) @reference {_CPP_TEMPLATE}])])])
 (new_expression type: [(type_identifier) @reference (qualified_identifier name: (type_identifier) @reference)
   (template_type name: (type_identifier) @reference)])
+(base_class_clause [(type_identifier) @reference (template_type name: (type_identifier) @reference)
+  (qualified_identifier name: [(type_identifier) @reference (template_type name: (type_identifier) @reference)])])
 (attribute_declaration) @decorator
 """
     + _branches(*_C_TYPES, "for_range_loop", "catch_clause", "conditional_expression", logic=_C_LOGIC)
@@ -248,7 +271,9 @@ _RUBY = (
     + """
 (call method: (identifier) @caller
   arguments: (argument_list . (simple_symbol)? . (string (string_content) @argument) .))
-(call receiver: (constant) @reference)
+(call receiver: [(constant) @reference (scope_resolution name: (constant) @reference)])
+(superclass [(constant) @reference (scope_resolution name: (constant) @reference)])
+(argument_list [(constant) @reference (scope_resolution name: (constant) @reference)])
 """
     + _branches(
         *("if", "unless", "elsif", "while", "until", "for", "when", "in_clause", "rescue", "conditional"),
@@ -277,6 +302,11 @@ _PHP = (
     + """
 (function_call_expression function: (name) @reference)
 (object_creation_expression (name) @reference)
+(nullsafe_member_call_expression name: (name) @reference)
+(scoped_call_expression scope: [(name) @reference (qualified_name (name) @reference)])
+(base_clause [(name) @reference (qualified_name (name) @reference)])
+(class_interface_clause (qualified_name (name) @reference))
+(use_declaration [(name) @reference (qualified_name (name) @reference)])
 """
     + _branches(
         *("if_statement", "else_if_clause", "for_statement", "foreach_statement", "while_statement", "do_statement"),
@@ -306,6 +336,7 @@ TABLES: Mapping[str, FactsTable] = {
     "tree_sitter_javascript": FactsTable(
         _heads(_JS_FUNCTIONS, _JS_PARAMETERS)
         + "".join(f"({name} {_JS_PARAMETERS})\n" for name in _JS_LAMBDAS)
+        + _JS_BASES
         + _JS_COMMON,
         docs=_SLASHES,
         importers=_JS_IMPORTERS,
@@ -315,7 +346,7 @@ TABLES: Mapping[str, FactsTable] = {
     "tree_sitter_typescript": FactsTable(
         _heads((*_JS_FUNCTIONS, *_TS_SIGNATURES), _TS_PARAMETERS, _TS_RETURNS)
         + "".join(f"({name} {_TS_PARAMETERS})\n({name} {_TS_RETURNS})\n" for name in _JS_LAMBDAS)
-        + _TS_REQUIRE
+        + _TS_OWN
         + _JS_COMMON,
         docs=_SLASHES,
         importers=_JS_IMPORTERS,

@@ -42,7 +42,7 @@ def head(source: str, language: str) -> tuple[int, str, tuple[str, ...], str]:
         ("javascript", "run(a) || b != c(d);", ["run", "c"]),
         ("ruby", "empty? ? save! : go(a() != b())", ["empty?", "save!", "go", "a", "b"]),
         ("rust", 'fn f() { println!("x"); a()? != b(); }', ["println!", "a", "b"]),
-        ("bash", "apt-get install\n./run.sh", ["apt-get", "./run.sh"]),
+        ("bash", "apt-get install\n./run.sh\n: && ns::go", ["apt-get", "./run.sh", "ns::go"]),
         ("csharp", "provider.Get<IBar>(); Make<int>(3);", ["Get", "IBar", "Make"]),
         ("csharp", "services.AddScoped<IFoo, Foo>();", ["AddScoped", "IFoo", "Foo"]),
         ("csharp", "new List<int>(); new My.Thing(); new My.Set<Key>();", ["List", "Thing", "Set", "Key"]),
@@ -51,11 +51,34 @@ def head(source: str, language: str) -> tuple[int, str, tuple[str, ...], str]:
         ("cpp", "void f() { std::make_unique<Foo>(1); a::b::go(); x.get<int>(); }", ["make_unique", "go", "get"]),
         ("cpp", "void f() { new ns::Foo(); new Bar<int>(); }", ["Foo", "Bar"]),
         ("tsx", "<div><Child.Item a={1}/><Foo><b/></Foo></div>;", ["Child", "Item", "Foo"]),
+        ("go", "package a\nfunc f() { New[int](); m.Sort[K](a, b) }", ["New", "Sort"]),
+        ("rust", "fn f() { log::info!(1); }\nimpl Into<T> for B {}\nimpl a::Go for B {}", ["info!", "Into", "Go"]),
+        ("java", "class A { Object f() { return new List<>(new b.C(), D::e, F::new); } }", ["List", "C", "e", "F"]),
+        ("php", "<?php $a?->stop(); Foo::make(); \\A\\Bar::go();", ["stop", "Foo", "make", "Bar", "go"]),
+        ("php", "<?php class A { use B, \\C\\D; }", ["B", "D"]),
+        ("ruby", "include Some::Where\nA::B.new", ["include", "Where", "B", "new"]),
         ("javascript", "<div><Child.Item a={1}/><Foo><b/></Foo></div>;", ["Child", "Item", "Foo"]),
     ],
 )
 def test_names_that_are_used_are_references(language: str, source: str, names: list[str]) -> None:
     assert references(source, language) == names
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "bases"),
+    [
+        ("python", "class A(Base, b.Other, metaclass=M): pass", ["Base", "Other"]),
+        ("javascript", "class A extends React.Component {}\nclass B extends Base {}", ["Component", "Base"]),
+        ("typescript", "class A extends Base<T> implements I, J<K> {}", ["Base", "I", "J"]),
+        ("typescript", "interface A extends Base, Other<T> {}", ["Base", "Other"]),
+        ("java", "class A extends Base<T> implements I<T>, b.J, K {}", ["Base", "I", "J", "K"]),
+        ("php", "<?php class A extends Base implements \\B\\I {}", ["Base", "I"]),
+        ("ruby", "class A < Base\nend\nclass B < C::Other\nend", ["Base", "Other"]),
+        ("cpp", "class A : public Base, ns::Other<T>, More<U> {};", ["Base", "Other", "More"]),
+    ],
+)
+def test_what_a_class_is_derived_from_is_a_reference(language: str, source: str, bases: list[str]) -> None:
+    assert references(source, language) == bases
 
 
 @pytest.mark.parametrize(
@@ -115,6 +138,15 @@ def test_a_returned_type_is_whole(language: str, source: str, returned: str) -> 
 )
 def test_every_parameter_that_has_a_name_is_known(language: str, source: str, names: tuple[str, ...]) -> None:
     assert head(source, language)[2] == names
+
+
+def test_a_method_of_an_interface_of_go_has_its_head() -> None:
+    source = "package a\n\ntype R interface {\n\tRead(p []byte, n int) (int, error)\n}\n"
+    assert head(source, "go") == (1, "(int, error)", ("p", "n"), "")
+
+
+def test_a_compact_constructor_of_java_counts_its_own_branches() -> None:
+    assert head("record P(int a) {\n  P { if (a > 0 && a < 9) { go(); } }\n}\n", "java")[0] == 3
 
 
 def test_a_lambda_of_cpp_that_is_bound_to_a_name_is_a_function() -> None:
