@@ -26,7 +26,7 @@ _LINE_BYTES = 8 * MAX_WORDS
 MAX_REFERENCES = 64
 
 #: Comments among names, and what else belongs to none of them.
-_BETWEEN_NAMES = re.compile(r"(?://|#)[^\r\n]*|/\*.*?\*/|[(){};]", re.DOTALL)
+_BETWEEN_NAMES = re.compile(r"(?://|#)[^\r\n]*|/\*.*?(?:\*/|\Z)|[(){};]", re.DOTALL)
 _NAMED_ANEW = re.compile(r"\sas\s.*", re.DOTALL | re.IGNORECASE)
 _NOTHING = DefinitionFacts()
 
