@@ -1,7 +1,7 @@
 """What a file begins or ends with and is about all of it is called a comment or an import: it is no code of its own.
 
-A docstring and ``"use client";`` are statements to their grammars, and the guard of a C header is a block around it.
-What a file ends with may say what others see of it (``export default Order;``).
+A docstring and ``"use client";`` are statements to their grammars, the guard of a C header is a block around it, and
+some languages import with calls. What a file ends with may say what others see of it (``export default Order;``).
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ import tree_sitter
 from pipeline.parse.languages import Language
 from pipeline.types import OutlineNode
 
+_COMMENTS = frozenset({"comment"})
+_COMMENTS_AND_IMPORTS = _COMMENTS | {"import"}
+
 
 def call_opening(nodes: list[OutlineNode], tree: tree_sitter.Tree, data: bytes, language: Language) -> None:
-    """Call the first node behind a file's leading comments by what it is for, if it is about the whole file."""
-    at = _behind_comments(nodes, 0)
-    if at < len(nodes) and nodes[at].kind == language.plain_kind:
-        if language.once is not None:
-            _call_guard(nodes, at, data, language.once)
-        elif language.openings and _is_string(nodes[at], tree, language):
-            _call(nodes, at, nodes[at].end, "comment")
+    """Call the first nodes behind a file's leading comments by what they are for, if they are about the whole file."""
+    at = _behind(nodes, 0, _COMMENTS)
+    is_code = at < len(nodes) and nodes[at].kind == language.plain_kind
+    if is_code and language.openings and _is_string(nodes[at], tree, language):
+        at = _call(nodes, at, nodes[at].end, "comment")
+    if language.preludes is not None:
+        _call_preludes(nodes, at, data, language.preludes)
 
 
 def call_exports(nodes: list[OutlineNode], data: bytes, exports: re.Pattern[bytes]) -> None:
@@ -35,10 +38,11 @@ def call_exports(nodes: list[OutlineNode], data: bytes, exports: re.Pattern[byte
         nodes[at] = node._replace(kind="import")
 
 
-def _call_guard(nodes: list[OutlineNode], at: int, data: bytes, once: re.Pattern[bytes]) -> None:
-    """Call a header's guard an import; there may be two. The node of one is around what it guards."""
-    while at < len(nodes) and (guard := once.match(data, nodes[at].start)):
-        at = _behind_comments(nodes, _call(nodes, at, guard.end(), "import"))
+def _call_preludes(nodes: list[OutlineNode], at: int, data: bytes, preludes: re.Pattern[bytes]) -> None:
+    """Call guards and calls that import imports; the node of a guard is around what it guards."""
+    at = _behind(nodes, at, _COMMENTS_AND_IMPORTS)
+    while at < len(nodes) and not nodes[at].name and (prelude := preludes.match(data, nodes[at].start)):
+        at = _behind(nodes, _call(nodes, at, prelude.end(), "import"), _COMMENTS_AND_IMPORTS)
 
 
 def _call(nodes: list[OutlineNode], at: int, end: int, kind: str) -> int:
@@ -49,8 +53,8 @@ def _call(nodes: list[OutlineNode], at: int, end: int, kind: str) -> int:
     return at
 
 
-def _behind_comments(nodes: list[OutlineNode], at: int) -> int:
-    while at < len(nodes) and nodes[at].kind == "comment":
+def _behind(nodes: list[OutlineNode], at: int, kinds: frozenset[str]) -> int:
+    while at < len(nodes) and nodes[at].kind in kinds:
         at += 1
     return at
 

@@ -70,6 +70,7 @@ _CSHARP = Language(
     },
     groups=frozenset({"preproc_if", "preproc_elif", "preproc_else"}),
     bodies=frozenset({"declaration_list", "enum_member_declaration_list", "block", "accessor_list", "switch_body"}),
+    comments=frozenset({"comment", "preproc_region", "preproc_endregion", "preproc_pragma", "preproc_nullable"}),
     decorators=frozenset({"attribute_list"}),
     imports=frozenset({"using_directive", "extern_alias_directive"}),
     rests=frozenset({"file_scoped_namespace_declaration"}),

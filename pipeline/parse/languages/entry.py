@@ -86,7 +86,7 @@ class Language:
     directly inside one of ``lists``. Leading decorators inside of ``modifiers`` are no part of a signature.
     What is in ``rests`` and does not end with a brace is about the rest of the file (``namespace Shop;``). ``openings``
     are statements that say something of the whole file where it begins with one that is a string only; so does what
-    ``once`` matches there. What ``exports`` matches only says what a file is for others.
+    ``preludes`` matches there. What ``exports`` matches only says what a file is for others.
     ``opaque`` nodes are never looked into. What ``unread`` match, or their group, is blank to the grammar.
 
     ``extensions`` keep their case where it matters (``.C``). ``aliases`` are further names by which code is said to
@@ -120,7 +120,7 @@ class Language:
     headings: frozenset[str] = frozenset()
     rests: frozenset[str] = frozenset()
     openings: frozenset[str] = frozenset()
-    once: re.Pattern[bytes] | None = None
+    preludes: re.Pattern[bytes] | None = None
     exports: re.Pattern[bytes] | None = None
     opaque: frozenset[str] = frozenset()
     unread: tuple[re.Pattern[bytes], ...] = ()

@@ -86,7 +86,7 @@ _C = Language(
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE - {"raw_string_literal"},
     unread=_C_UNREAD,
-    once=_C_ONCE,
+    preludes=_C_ONCE,
 )
 
 _CPP = Language(
@@ -121,7 +121,7 @@ _CPP = Language(
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE,
     unread=_C_UNREAD,
-    once=_C_ONCE,
+    preludes=_C_ONCE,
     # What may be comparisons or type arguments takes memory with the square of their number: 13,000 of them 2.6 GB.
     max_angles_a_statement=1_000,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline.parse.languages import naming, wrapping
 from pipeline.parse.languages.entry import MAX_PARSED_BYTES, Language, Wrapper
 
@@ -45,6 +47,7 @@ _RUBY = Language(
     },
     names={"singleton_class": naming.field("value")},
     bodies=frozenset({"body_statement", "do_block", "block_body", "then"}),
+    preludes=re.compile(rb"(?:require|require_relative|load|autoload)\b[^\r\n]{0,200}"),
     opaque=frozenset({"string", "heredoc_body", "regex"}),
     # Its trees are twice as large as those of most.
     max_bytes=MAX_PARSED_BYTES // 2,

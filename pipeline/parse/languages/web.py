@@ -32,6 +32,11 @@ _JS_NAMES = {"assignment_expression": naming.assigned}
 _JS_BODIES = frozenset({"statement_block", "class_body", "switch_body"})
 #: ``"use client";``
 _JS_OPENINGS = frozenset({"expression_statement"})
+#: ``const fs = require("fs").promises;``
+_JS_REQUIRES = re.compile(
+    rb"(?:(?:const|let|var)\s+(?:[\w$]+|\{[^{}=;]{0,400}\})\s*=\s*)?require\(\s*[\"'][^\"'\n]{0,200}[\"']\s*\)[\w$.]{0,200}"
+    rb"\s{0,80};?(?=[ \t]*(?:[\r\n]|/[/*]|\Z))"
+)
 #: ``export default Order;``
 _JS_EXPORTS = re.compile(
     rb"(?:export\s+(?:default\s+[\w$]+|(?:type\s+)?(?:\{[^{}]*\}|\*[\w$\s]*)(?:\s*from\s*[\"'][^\"'\n]*[\"'])?)"
@@ -73,6 +78,7 @@ def _typescript(name: str, *extensions: str, interpreters: frozenset[str] = froz
         decorators=frozenset({"decorator"}),
         imports=frozenset({"import_statement"}),
         openings=_JS_OPENINGS,
+        preludes=_JS_REQUIRES,
         exports=_JS_EXPORTS,
         opaque=_JS_OPAQUE,
     )
@@ -94,6 +100,7 @@ _JAVASCRIPT = Language(
     decorators=frozenset({"decorator"}),
     imports=frozenset({"import_statement"}),
     openings=_JS_OPENINGS,
+    preludes=_JS_REQUIRES,
     exports=_JS_EXPORTS,
     opaque=_JS_OPAQUE,
 )
