@@ -324,7 +324,7 @@ _BASH = """
 
 #: Behind ``from . import``, and in ``use Foo\\{Bar, Baz as B}``.
 _PYTHON_GROUP = re.compile(r"from\s*(\.[.\s]*)import\b(.*)", re.DOTALL)
-_PHP_GROUP = re.compile(r"use\s+(?:function\s+|const\s+)?([^{]*)\{(.*)", re.DOTALL)
+_PHP_GROUP = re.compile(r"use\s++(?:function\s++|const\s++)?+([^{]*+)\{(.*)", re.DOTALL)
 
 _SLASHES = (b"//", b"/*")
 _REQUIRE = frozenset({b"require"})

@@ -14,6 +14,7 @@ from time import thread_time
 from typing import Any
 
 import pipeline
+from pipeline.parse.facts_tables import TABLES
 from pipeline.parse.languages import LANGUAGES
 
 #: The head of a file that is looked at for its language; what is only ever used on less is linear all the same.
@@ -42,9 +43,22 @@ def uses() -> Iterator[tuple[str, re.Pattern[Any], str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in patterns:
                 yield f"{found.name}.{node.value.id}", patterns[node.value.id], node.attr
+    yield from uses_of_tables()
+
+
+def uses_of_tables() -> Iterator[tuple[str, re.Pattern[Any], str]]:
+    """Yield those that languages bring with them."""
     for language in LANGUAGES.values():
-        if language.unread is not None:
-            yield f"{language.name}.unread", language.unread, "sub"
+        for number, unread in enumerate(language.unread):
+            yield f"{language.name}.unread[{number}]", unread, "sub"
+        if language.preludes is not None:
+            yield f"{language.name}.preludes", language.preludes, "match"
+        if language.exports is not None:
+            yield f"{language.name}.exports", language.exports, "fullmatch"
+    for name, table in TABLES.items():
+        yield f"{name}.name", table.name, "match"
+        if table.group is not None:
+            yield f"{name}.group", table.group, "fullmatch"
 
 
 def probes(pattern: re.Pattern[Any]) -> Iterator[str]:
