@@ -177,6 +177,7 @@ _JAVA = (
     )
     + f"""
 (compact_constructor_declaration) @scope
+(switch_label . (_)) @branch
 (object_creation_expression type: {_JAVA_TYPE})
 (superclass {_JAVA_TYPE})
 (type_list {_JAVA_TYPE})
@@ -187,7 +188,7 @@ _JAVA = (
 """
     + _branches(
         *("if_statement", "for_statement", "enhanced_for_statement", "while_statement", "do_statement"),
-        *("catch_clause", "ternary_expression", "switch_label"),
+        *("catch_clause", "ternary_expression"),
         logic='binary_expression operator: ["&&" "||"]',
     )
 )
@@ -197,10 +198,11 @@ _C_FUNCTION = f"(function_declarator {_C_LIST})"
 _C_POINTERS = f"(pointer_declarator declarator: [{_C_FUNCTION} (pointer_declarator declarator: {_C_FUNCTION})])"
 _C_HEADS = """
 (function_definition) @scope
+(case_statement value: (_)) @branch
 (function_definition type: (_) @return)
 (preproc_include path: [(string_literal (string_content) @import) (system_lib_string) @import])
 """
-_C_TYPES = ("if_statement", "for_statement", "while_statement", "do_statement", "case_statement")
+_C_TYPES = ("if_statement", "for_statement", "while_statement", "do_statement")
 _C_LOGIC = 'binary_expression operator: ["&&" "||"]'
 _C = (
     _C_HEADS
@@ -249,6 +251,7 @@ _CSHARP = (
 (operator_declaration type: (_) @return)
 (conversion_operator_declaration type: (_) @return)
 (attribute_list) @decorator
+(switch_section . "case") @branch
 (using_directive !name [(identifier) (qualified_name)] @import)
 (using_directive name: (_) (_) @import)
 (invocation_expression function: [(identifier) @reference {_CS_GENERIC} (member_access_expression name: {_CS_NAME})
@@ -258,7 +261,7 @@ _CSHARP = (
 """
     + _branches(
         *("if_statement", "for_statement", "foreach_statement", "while_statement", "do_statement", "catch_clause"),
-        *("conditional_expression", "switch_section", "switch_expression_arm"),
+        *("conditional_expression", "switch_expression_arm"),
         logic='binary_expression operator: ["&&" "||" "??"]',
     )
 )

@@ -149,6 +149,21 @@ def test_a_compact_constructor_of_java_counts_its_own_branches() -> None:
     assert head("record P(int a) {\n  P { if (a > 0 && a < 9) { go(); } }\n}\n", "java")[0] == 3
 
 
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        *((name, "int f(int x) { SWITCH }") for name in ("c", "cpp")),
+        *((name, "class A { int f(int x) { SWITCH } }") for name in ("java", "csharp")),
+        *((name, "function f(x) { SWITCH }") for name in ("javascript", "typescript")),
+        ("php", "<?php function f($x) { SWITCH }"),
+        ("go", "package a\nfunc f(x int) int { SWITCH }"),
+    ],
+)
+def test_each_case_is_a_branch_and_the_default_is_none(language: str, source: str) -> None:
+    switch = "switch (x) { case 1: return 1; case 2: return 3; default: return 2; }"
+    assert head(source.replace("SWITCH", switch), language)[0] == 3
+
+
 def test_a_lambda_of_cpp_that_is_bound_to_a_name_is_a_function() -> None:
     named = "auto handler = [](Request& req, int n) -> bool { if (n) { return go(); } return n && req; };"
     assert head(named, "cpp")[:3] == (3, "bool", ("req", "n"))
