@@ -69,7 +69,8 @@ _PYTHON = """
   (list_splat_pattern (identifier) @parameter) (dictionary_splat_pattern (identifier) @parameter)])
 (class_definition) @scope
 (class_definition superclasses: (argument_list
-  [(identifier) @reference (attribute attribute: (identifier) @reference)]))
+  [(identifier) @reference (attribute attribute: (identifier) @reference)
+   (subscript value: [(identifier) @reference (attribute attribute: (identifier) @reference)])]))
 (function_definition body: (block . (expression_statement . (string) @doc)))
 (class_definition body: (block . (expression_statement . (string) @doc)))
 (decorator) @decorator

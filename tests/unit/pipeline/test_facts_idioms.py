@@ -68,6 +68,7 @@ def test_names_that_are_used_are_references(language: str, source: str, names: l
     ("language", "source", "bases"),
     [
         ("python", "class A(Base, b.Other, metaclass=M): pass", ["Base", "Other"]),
+        ("python", "class A(Generic[T], b.Base[int]): pass", ["Generic", "Base"]),
         ("javascript", "class A extends React.Component {}\nclass B extends Base {}", ["Component", "Base"]),
         ("typescript", "class A extends Base<T> implements I, J<K> {}", ["Base", "I", "J"]),
         ("typescript", "interface A extends Base, Other<T> {}", ["Base", "Other"]),
@@ -143,6 +144,10 @@ def test_every_parameter_that_has_a_name_is_known(language: str, source: str, na
 def test_a_method_of_an_interface_of_go_has_its_head() -> None:
     source = "package a\n\ntype R interface {\n\tRead(p []byte, n int) (int, error)\n}\n"
     assert head(source, "go") == (1, "(int, error)", ("p", "n"), "")
+
+
+def test_a_destructor_of_csharp_counts_its_own_branches() -> None:
+    assert head("class A { ~A() { if (a) { go(); } } }", "csharp")[0] == 2
 
 
 def test_a_compact_constructor_of_java_counts_its_own_branches() -> None:
