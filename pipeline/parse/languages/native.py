@@ -117,7 +117,8 @@ _CPP = Language(
     needs_body=_C_NEEDS_BODY | {"class_specifier"},
     groups=_C_GROUPS | {"namespace_definition"},
     bodies=_C_BODIES,
-    decorators=frozenset({"attribute_declaration"}),
+    # `public:` goes with what follows it.
+    decorators=frozenset({"attribute_declaration", "access_specifier"}),
     imports=frozenset({"preproc_include"}),
     opaque=_C_OPAQUE,
     unread=_C_UNREAD,

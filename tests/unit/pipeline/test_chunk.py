@@ -325,6 +325,17 @@ def test_no_input_is_above_what_the_embedder_takes() -> None:
     assert 280 < max(map(estimate_tokens, inputs)) <= 300
 
 
+@pytest.mark.parametrize("macro", ["", "API "])
+def test_what_members_of_cpp_are_for_others_stands_before_them(macro: str) -> None:
+    """Behind an export macro, the grammar takes ``public:`` and the member for one statement."""
+    members = [f"  // Counts {'them, ' * 12}once.\n  int count_{i}() const {{ return {i}; }}\n" for i in range(6)]
+    source = f"class {macro}Counter {{\n" + "".join(f" public:\n{member}" for member in members) + "};\n"
+    pieces = bodies(source, "cpp")
+    assert "".join(pieces) == source
+    assert len(pieces) > 2
+    assert not any(piece.rstrip().endswith(":") for piece in pieces)
+
+
 @pytest.mark.parametrize("packing", Packing)
 def test_every_packing_tiles_the_text(packing: Packing) -> None:
     source = module()
