@@ -21,8 +21,6 @@ MAX_SCOPE = 16
 _PLAIN_KINDS = frozenset({"import", "comment", "text"})
 #: They belong to the definition that follows, or precedes, them, or are what it needs.
 _COMPANIONS = frozenset({"comment", "decorator", "heading", "import", "inner"})
-
-
 #: They say nothing of where the end of a chunk is.
 _BESIDES = frozenset({"comment", "import"})
 #: What holds definitions and is hardly more than their place.
